@@ -1,0 +1,1 @@
+"""The embedded archive: files in folders and an SQLite index of them."""

@@ -1,0 +1,1 @@
+"""DICOM data sets and files as bytes: reading, probing, headers, names of things."""

@@ -1,0 +1,1 @@
+"""The only sockets: one channel per association and one listener."""

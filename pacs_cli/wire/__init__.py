@@ -1,0 +1,1 @@
+"""The DICOM upper layer and DIMSE as arithmetic on bytes: no socket, clock, thread or file."""
