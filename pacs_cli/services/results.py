@@ -1,4 +1,4 @@
-"""What the services take and give: requests, outcomes and the provider's two interfaces."""
+"""What the services take and give: requests, outcomes, events, the provider's two interfaces."""
 
 from __future__ import annotations
 
@@ -73,3 +73,98 @@ class Handler(Protocol):
 
     def open_store(self, request: StoreRequest) -> Sink:
         """Return the sink of one incoming object; refusals are its outcome, not exceptions."""
+
+
+@dataclass(frozen=True, slots=True)
+class EchoResult:
+    """The answer to one C-ECHO; `seconds` from the first byte sent to the answer."""
+
+    status: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoreResult:
+    """The answer to one C-STORE (PS3.7 9.3.1.2, PS3.4 B.2.3); `comment` is the peer's."""
+
+    status: int
+    comment: str
+    seconds: float
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the peer keeps the object: success or a warning."""
+        return self.status == 0 or self.is_warning
+
+    @property
+    def is_warning(self) -> bool:
+        """Whether the peer keeps the object, changed or with a remark (PS3.7 C.4)."""
+        return self.status & 0xF000 == 0xB000 or self.status in (0x0001, 0x0107, 0x0116)
+
+
+@dataclass(frozen=True, slots=True)
+class Phases:
+    """Seconds each phase of an association took; `release` is 0 until it happened."""
+
+    name: float = 0.0
+    tcp: float = 0.0
+    association: float = 0.0
+    release: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class AssociationOpened:
+    """A peer's association was accepted, with so many of its presentation contexts."""
+
+    association: AssociationInfo
+    accepted: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class AssociationRefused:
+    """A peer's association was rejected (PS3.8 table 9-21)."""
+
+    association: AssociationInfo
+    result: int
+    source: int
+    reason: int
+
+
+@dataclass(frozen=True, slots=True)
+class AssociationEnded:
+    """An association or a connection ended.
+
+    how     released, aborted (by the peer), closed, protocol error, timeout, shut down
+    error   one line when it did not end well
+    size    bytes of the data sets received
+    """
+
+    association: AssociationInfo
+    how: str
+    error: str
+    stored: int
+    failed: int
+    size: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Echoed:
+    """A C-ECHO was answered with success."""
+
+    association: AssociationInfo
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceReceived:
+    """A C-STORE was answered with `outcome.status`."""
+
+    request: StoreRequest
+    outcome: StoreOutcome
+    seconds: float
+
+
+ProviderEvent = (
+    AssociationOpened | AssociationRefused | AssociationEnded | Echoed | InstanceReceived
+)

@@ -308,6 +308,10 @@ class Association:
                 self._pending.popleft()
         return batch
 
+    def drop_outgoing(self) -> None:
+        """Forget what was still to be written: the peer takes nothing any more."""
+        self._pending.clear()
+
     @property
     def is_over(self) -> bool:
         """Whether the connection has no further use: nothing to say and nothing to hear."""

@@ -1,0 +1,161 @@
+"""Accepts connections: one thread each, bounded in number, without polling."""
+
+from __future__ import annotations
+
+import errno
+import selectors
+import socket
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pacs_cli.errors import ConnectError
+
+#: What to do when the process has no descriptor or memory left: wait, for others may end.
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """How many connections stand at once.
+
+    Far above what associations need (those have their own, lower limit and a proper rejection):
+    these only keep a flood from taking every thread and descriptor. Over a cap a connection is
+    closed unread.
+    """
+
+    connections: int = 4096
+    per_address: int = 2560
+
+
+class Listener:
+    """One listening socket; `serve` runs until `stop`, which any thread or signal may call.
+
+    port  0 for any free one; `address` and `port` tell what became of it
+    """
+
+    def __init__(self, host: str, port: int, caps: Caps | None = None) -> None:
+        self._caps = caps or Caps()
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.Condition()
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_writer.setblocking(False)
+        try:
+            self._sock = _listen(host, port)
+        except (OSError, OverflowError) as error:
+            self._wake_reader.close()
+            self._wake_writer.close()
+            reason = getattr(error, "strerror", None) or str(error)
+            raise ConnectError(
+                f"cannot listen on {host} port {port}: {reason.lower()}; "
+                "choose another port or end what uses it"
+            ) from None
+        self.address, self.port = self._sock.getsockname()[:2]
+
+    def serve(
+        self,
+        handle: Callable[[socket.socket, str], None],
+        warn: Callable[[str], None],
+    ) -> None:
+        """Accept until `stop`; call `handle(sock, address)` in a thread per connection.
+
+        handle  owns the socket; what it raises goes to threading.excepthook
+        warn    told, at most once a second, that the process is out of descriptors
+        """
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._sock, selectors.EVENT_READ)
+            selector.register(self._wake_reader, selectors.EVENT_READ)
+            while True:
+                ready = {key.fileobj for key, _ in selector.select()}
+                if self._wake_reader in ready:
+                    return
+                self._accept(handle, warn)
+
+    def stop(self) -> None:
+        """Make `serve` return; what was accepted goes on."""
+        try:
+            self._wake_writer.send(b"\0")
+        except OSError:
+            # closed already, or full of earlier calls: `serve` returns either way
+            return
+
+    def join(self, timeout: float) -> bool:
+        """Wait until every connection has ended; return whether all did within `timeout`."""
+        with self._lock:
+            return self._lock.wait_for(lambda: not self._counts, timeout)
+
+    def close(self) -> None:
+        """Close the listening socket; connections that wait in its queue are refused."""
+        for sock in (self._sock, self._wake_reader, self._wake_writer):
+            sock.close()
+
+    def _accept(
+        self, handle: Callable[[socket.socket, str], None], warn: Callable[[str], None]
+    ) -> None:
+        try:
+            sock, peer = self._sock.accept()
+        except OSError as error:
+            if error.errno in _EXHAUSTED:
+                warn(f"cannot accept a connection: {error.strerror}; waiting for one to end")
+                self._wait_a_second()
+            # everything else is the peer's: it went away while it waited in the queue
+            return
+        address = str(peer[0])
+        if not self._take(address):
+            sock.close()
+            return
+        try:
+            threading.Thread(target=self._run, args=(handle, sock, address), daemon=True).start()
+        except RuntimeError:
+            warn("cannot start a thread for a connection; waiting for one to end")
+            sock.close()
+            self._give_back(address)
+            self._wait_a_second()
+
+    def _wait_a_second(self) -> None:
+        with self._lock:
+            standing = self._counts.total()
+            self._lock.wait_for(lambda: self._counts.total() < standing, 1.0)
+
+    def _take(self, address: str) -> bool:
+        with self._lock:
+            is_free = (
+                self._counts.total() < self._caps.connections
+                and self._counts[address] < self._caps.per_address
+            )
+            if is_free:
+                self._counts[address] += 1
+            return is_free
+
+    def _give_back(self, address: str) -> None:
+        with self._lock:
+            self._counts[address] -= 1
+            if not self._counts[address]:
+                del self._counts[address]
+            self._lock.notify_all()
+
+    def _run(
+        self, handle: Callable[[socket.socket, str], None], sock: socket.socket, address: str
+    ) -> None:
+        try:
+            handle(sock, address)
+        finally:
+            sock.close()
+            self._give_back(address)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+        sock.listen(1024)
+        sock.setblocking(False)
+    except BaseException:
+        sock.close()
+        raise
+    return sock

@@ -1,0 +1,45 @@
+"""Where a peer is and how long it may take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds, each a total of its own.
+
+    connect  name lookup and TCP handshake
+    acse     an A-ASSOCIATE or A-RELEASE answer
+    dimse    between DIMSE messages
+    """
+
+    connect: float = 10.0
+    acse: float = 30.0
+    dimse: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One peer: its address, the two AE titles, and the limits for talking to it.
+
+    name         what the user called it, for messages
+    max_pdu      announced to the peer as our maximum length in bytes, 0 for no limit
+    """
+
+    name: str
+    host: str
+    port: int
+    called_ae_title: str = "ANY-SCP"
+    calling_ae_title: str = "PACS"
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    max_pdu: int = 256 * 1024
+
+    @property
+    def address(self) -> str:
+        """`host:port`, with an IPv6 address in brackets."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"{self.called_ae_title} ({self.address})"

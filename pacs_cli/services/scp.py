@@ -1,0 +1,384 @@
+"""The provider: answers associations, C-ECHO and C-STORE; what it keeps is the handler's.
+
+source  PS3.7 9.1.1 and 9.1.5, PS3.4 Annexes A and B, PS3.8 9.3
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pacs_cli import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from pacs_cli.errors import PeerProtocolError, PeerTimeout
+from pacs_cli.net.channel import Channel
+from pacs_cli.services.results import (
+    AssociationEnded,
+    AssociationInfo,
+    AssociationOpened,
+    AssociationRefused,
+    Echoed,
+    Handler,
+    InstanceReceived,
+    ProviderEvent,
+    Sink,
+    StoreOutcome,
+    StoreRequest,
+)
+from pacs_cli.wire.association import (
+    Aborted,
+    Association,
+    AssociationEvent,
+    Closed,
+    CommandReceived,
+    Fragment,
+    Limits,
+    Rejected,
+    Released,
+    ReleaseRequested,
+    Requested,
+    Role,
+)
+from pacs_cli.wire.command import Command, CommandField, Value, encode_command, response_to
+from pacs_cli.wire.negotiation import Policy, answer_contexts
+from pacs_cli.wire.pdu import AssociateAccept, AssociateRequest
+from pacs_cli.wire.userinfo import (
+    AsynchronousOperationsWindow,
+    RoleSelection,
+    UserInformation,
+)
+
+#: PS3.7 Annex C.
+SUCCESS = 0x0000
+NOT_AUTHORIZED_SOP_CLASS = 0x0122
+UNRECOGNIZED_OPERATION = 0x0211
+CANNOT_UNDERSTAND = 0xC000
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a provider presents itself and what it takes.
+
+    policy              chooses a transfer syntax for each proposed context
+    called_ae_titles    answered to; empty for every title
+    max_associations    at once; one more is rejected as "local limit exceeded" (PS3.8 9.3.4).
+                        256 as in the large archives: each has a thread and half a MiB
+    """
+
+    policy: Policy
+    called_ae_titles: frozenset[str] = frozenset()
+    max_associations: int = 256
+    limits: Limits = field(default_factory=Limits)
+
+
+class Provider:
+    """Serves connections, one thread each; `drain` may be called from any other.
+
+    handler  takes the objects
+    observe  told of every event, from the thread in which it happens
+    """
+
+    def __init__(
+        self, settings: Settings, handler: Handler, observe: Callable[[ProviderEvent], None]
+    ) -> None:
+        self.settings = settings
+        self.handler = handler
+        self.observe = observe
+        self.is_draining = False
+        self._lock = threading.Lock()
+        self._serving: dict[_Connection, bool] = {}
+        self._count = 0
+
+    def serve(self, sock: socket.socket, address: str) -> None:
+        """Run one accepted connection to its end; the socket is closed then."""
+        connection = _Connection(self, sock, address, self._next_number())
+        with self._lock:
+            self._serving[connection] = False
+        try:
+            connection.run()
+        finally:
+            with self._lock:
+                del self._serving[connection]
+
+    def admit(self, connection: _Connection) -> bool:
+        """Take one of the places for associations, if one is free."""
+        with self._lock:
+            is_free = sum(self._serving.values()) < self.settings.max_associations
+            self._serving[connection] = is_free
+            return is_free and not self.is_draining
+
+    def drain(self) -> None:
+        """End every association after the object it is receiving; refuse new ones."""
+        self.is_draining = True
+        with self._lock:
+            connections = list(self._serving)
+        for connection in connections:
+            connection.end_when_idle()
+
+    def _next_number(self) -> int:
+        with self._lock:
+            self._count += 1
+            return self._count
+
+
+class _Connection:
+    """One peer's association, from its first byte to its last."""
+
+    def __init__(self, provider: Provider, sock: socket.socket, address: str, number: int) -> None:
+        self._provider = provider
+        self._association = Association(Role.ACCEPTOR, provider.settings.limits)
+        self._channel = Channel(sock, self._association, address)
+        self._info = AssociationInfo(number, address, "", "")
+        self._began = time.monotonic()
+        self._how = ""
+        self._stored = self._failed = self._size = 0
+        self._store: _Incoming | None = None
+        self._lock = threading.Lock()
+
+    def run(self) -> None:
+        """Serve until the association is over, and tell how it ended."""
+        error = ""
+        try:
+            while not self._how:
+                self._turn()
+        except PeerProtocolError as broken:
+            self._how, error = "protocol error", str(broken)
+        except PeerTimeout as late:
+            self._how, error = "timeout", str(late)
+            self._give_up()
+        except OSError as lost:
+            self._how, error = "closed", (lost.strerror or str(lost)).lower()
+        finally:
+            if self._store is not None:
+                self._store.sink.discard()
+            self._channel.close()
+            if self._info.calling_ae_title or error:
+                self._tell_end(error)
+
+    def end_when_idle(self) -> None:
+        """Stop waiting for the peer, unless an object is on its way; from any thread."""
+        with self._lock:
+            if self._store is None:
+                self._channel.wake()
+
+    def _turn(self) -> None:
+        """Read once and act; views of fragments are written before the next read."""
+        views: list[memoryview] = []
+        for event in self._channel.receive():
+            if isinstance(event, Fragment):
+                views.append(event.data)
+                if event.is_last:
+                    self._complete(event.context_id, views)
+                    views = []
+            else:
+                self._act(event)
+        if views and self._store is not None:
+            self._store.write(views)
+        if self._provider.is_draining and self._store is None and not self._how:
+            # source 2, reason 0: the provider ends it for reasons of its own (PS3.8 table 9-26)
+            self._association.abort(2, 0)
+            self._how = "shut down"
+
+    def _act(self, event: AssociationEvent) -> None:
+        if isinstance(event, CommandReceived):
+            self._command(event.context_id, event.command)
+        elif isinstance(event, Requested):
+            self._answer(event.request)
+        elif isinstance(event, ReleaseRequested):
+            self._association.confirm_release()
+            self._how = "released"
+        elif isinstance(event, Rejected):
+            self._identify()
+            self._refused(event.result, event.source, event.reason)
+        elif isinstance(event, Aborted):
+            self._how = "aborted"
+        elif isinstance(event, Closed):
+            self._how = "closed"
+        else:
+            assert isinstance(event, Released)
+            self._how = "released"
+
+    # -- the association ---------------------------------------------------------------------
+
+    def _identify(self) -> AssociateRequest:
+        request = self._association.associate_request
+        assert request is not None
+        self._info = AssociationInfo(
+            self._info.number,
+            self._info.address,
+            request.calling_ae_title,
+            request.called_ae_title,
+        )
+        return request
+
+    def _answer(self, request: AssociateRequest) -> None:
+        self._identify()
+        settings = self._provider.settings
+        if settings.called_ae_titles and request.called_ae_title not in settings.called_ae_titles:
+            self._reject(1, 1, 7)
+        elif not self._provider.admit(self):
+            self._reject(2, 3, 2)
+        else:
+            answer = AssociateAccept(
+                request.called_ae_title,
+                request.calling_ae_title,
+                answer_contexts(request, settings.policy),
+                _user_information(request, settings.limits.max_pdu_length),
+            )
+            self._association.accept(answer)
+            refused = sum(result.result != 0 for result in answer.contexts)
+            opened = AssociationOpened(self._info, len(answer.contexts) - refused, refused)
+            self._provider.observe(opened)
+
+    def _reject(self, result: int, source: int, reason: int) -> None:
+        self._association.reject(result, source, reason)
+        self._refused(result, source, reason)
+
+    def _refused(self, result: int, source: int, reason: int) -> None:
+        self._provider.observe(AssociationRefused(self._info, result, source, reason))
+        self._how = "rejected"
+
+    def _give_up(self) -> None:
+        """A deadline has passed: a connection without a request is closed, others aborted."""
+        if self._association.associate_request is None:
+            self._association.expire()
+        else:
+            self._association.abort(2, 0)
+
+    def _tell_end(self, error: str) -> None:
+        if self._how == "rejected":
+            return
+        self._provider.observe(
+            AssociationEnded(
+                self._info,
+                self._how,
+                error,
+                self._stored,
+                self._failed,
+                self._size,
+                time.monotonic() - self._began,
+            )
+        )
+
+    # -- messages ----------------------------------------------------------------------------
+
+    def _command(self, context_id: int, command: Command) -> None:
+        if command.field == CommandField.C_CANCEL_RQ:
+            # PS3.7 9.3.2.3: a cancel of nothing has no answer
+            return
+        if command.is_response:
+            self._association.abort(2, 6)
+            raise PeerProtocolError(f"{command.name} where a request belongs")
+        context = self._association.contexts[context_id]
+        refusal: tuple[int, str] | None = None
+        if command.text("AffectedSOPClassUID") != context.abstract_syntax:
+            refusal = NOT_AUTHORIZED_SOP_CLASS, "SOP class is not that of the context"
+        if command.field == CommandField.C_STORE_RQ:
+            if not command.has_data_set:
+                refusal = CANNOT_UNDERSTAND, "C-STORE without a data set"
+            self._begin_store(context_id, command, refusal)
+            return
+        if command.field != CommandField.C_ECHO_RQ:
+            refusal = UNRECOGNIZED_OPERATION, ""
+        if command.has_data_set:
+            # drained, then answered: only a store has a data set here
+            self._begin_store(context_id, command, refusal or (CANNOT_UNDERSTAND, ""))
+            return
+        status, comment = refusal or (SUCCESS, "")
+        self._respond(context_id, command, status, comment)
+        if refusal is None:
+            self._provider.observe(Echoed(self._info))
+
+    def _begin_store(
+        self, context_id: int, command: Command, refusal: tuple[int, str] | None
+    ) -> None:
+        request = StoreRequest(
+            self._info,
+            command.message_id,
+            command.text("AffectedSOPClassUID"),
+            command.text("AffectedSOPInstanceUID"),
+            self._association.contexts[context_id].transfer_syntax,
+        )
+        sink = _Refusal(*refusal) if refusal else self._provider.handler.open_store(request)
+        with self._lock:
+            self._store = _Incoming(command, request, sink)
+        if not command.has_data_set:
+            self._complete(context_id, [])
+
+    def _complete(self, context_id: int, views: list[memoryview]) -> None:
+        """The data set is whole: let the handler make it safe, then answer."""
+        store = self._store
+        assert store is not None
+        store.write(views)
+        outcome = store.sink.finish()
+        with self._lock:
+            self._store = None
+        is_kept = outcome.status == SUCCESS or outcome.status & 0xF000 == 0xB000
+        self._stored += is_kept
+        self._failed += not is_kept
+        self._size += store.size
+        self._respond(context_id, store.command, outcome.status, outcome.comment)
+        if store.command.field == CommandField.C_STORE_RQ:
+            seconds = time.monotonic() - store.began
+            self._provider.observe(InstanceReceived(store.request, outcome, seconds))
+
+    def _respond(self, context_id: int, command: Command, status: int, comment: str) -> None:
+        more: dict[str, Value] = {"ErrorComment": comment[:64]} if comment and status else {}
+        self._association.send(context_id, encode_command(response_to(command, status, **more)))
+        self._channel.flush()
+
+
+class _Incoming:
+    """The object now on its way."""
+
+    def __init__(self, command: Command, request: StoreRequest, sink: Sink) -> None:
+        self.command = command
+        self.request = request
+        self.sink = sink
+        self.size = 0
+        self.began = time.monotonic()
+
+    def write(self, views: list[memoryview]) -> None:
+        """Hand the views on and count their bytes."""
+        self.size += sum(map(len, views))
+        self.sink.write(views)
+
+
+class _Refusal:
+    """A sink for what is refused before its first byte: drained, then answered."""
+
+    def __init__(self, status: int, comment: str) -> None:
+        self._outcome = StoreOutcome(status, comment)
+
+    def write(self, views: object) -> None:
+        """Drop the bytes."""
+
+    def finish(self) -> StoreOutcome:
+        """Give the refusal."""
+        return self._outcome
+
+    def discard(self) -> None:
+        """Nothing was kept."""
+
+
+def _user_information(request: AssociateRequest, maximum_length: int) -> UserInformation:
+    """Answer what the request negotiates besides contexts (PS3.7 D.3.3).
+
+    We serve only as SCP and one operation at a time; extended negotiation is not answered, which
+    is its refusal, nor is a user identity, which is not checked.
+    """
+    asked = request.user_information
+    roles = tuple(
+        RoleSelection(role.sop_class_uid, role.scu_role, scp_role=False)
+        for role in asked.role_selections
+    )
+    window = AsynchronousOperationsWindow() if asked.asynchronous_operations_window else None
+    return UserInformation(
+        maximum_length,
+        IMPLEMENTATION_CLASS_UID,
+        IMPLEMENTATION_VERSION_NAME,
+        window,
+        roles,
+    )

@@ -1,0 +1,272 @@
+"""The user side: one association with a peer, and what is asked over it.
+
+source  PS3.7 9.1.1 (C-STORE), 9.1.5 (C-ECHO), PS3.8 7
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Self
+
+from pacs_cli import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from pacs_cli.errors import (
+    AssociationAborted,
+    AssociationRejected,
+    PacsError,
+    PeerProtocolError,
+)
+from pacs_cli.net.channel import Channel, connect, resolve
+from pacs_cli.net.target import Target
+from pacs_cli.services.diagnosis import explain_abort, explain_rejection
+from pacs_cli.services.results import EchoResult, Phases, StoreResult
+from pacs_cli.wire.association import (
+    Aborted,
+    Accepted,
+    Association,
+    AssociationEvent,
+    Closed,
+    CommandReceived,
+    Limits,
+    Rejected,
+    ReleaseRequested,
+    Role,
+)
+from pacs_cli.wire.command import Command, CommandField, Value, encode_command
+from pacs_cli.wire.message import Buffer
+from pacs_cli.wire.negotiation import (
+    VERIFICATION_SOP_CLASS,
+    Context,
+    Proposal,
+    number_contexts,
+)
+from pacs_cli.wire.pdu import AssociateAccept, AssociateRequest
+from pacs_cli.wire.userinfo import RoleSelection, UserInformation
+
+#: Medium (PS3.7 9.1.1.1.7): what every sender uses and most receivers ignore.
+_PRIORITY_MEDIUM = 0
+
+#: Told of every command set: "->" or "<-", the presentation context id, the command.
+Trace = Callable[[str, int, Command], None]
+
+
+def _no_trace(direction: str, context_id: int, command: Command) -> None:
+    """Trace nothing."""
+
+
+class Session:
+    """An association that stands; leaving the `with` block releases it, an exception aborts it.
+
+    contexts       id -> Context, the refused ones included
+    request, answer  the two association PDUs, for display
+    phases         seconds for name, TCP, association and (in the end) release
+    One thread uses it.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        proposals: Sequence[Proposal],
+        roles: Sequence[RoleSelection] = (),
+        trace: Trace = _no_trace,
+    ) -> None:
+        """Connect and associate.
+
+        raises  ConnectError, AssociationRejected, AssociationAborted, PeerTimeout,
+                PeerProtocolError
+        """
+        self.target = target
+        self._trace = trace
+        self._message_id = 0
+        self.request = AssociateRequest(
+            target.called_ae_title,
+            target.calling_ae_title,
+            number_contexts(proposals),
+            UserInformation(
+                target.max_pdu,
+                IMPLEMENTATION_CLASS_UID,
+                IMPLEMENTATION_VERSION_NAME,
+                role_selections=tuple(roles),
+            ),
+        )
+        began = time.monotonic()
+        addresses = resolve(target)
+        named = time.monotonic()
+        sock = connect(target, addresses)
+        connected = time.monotonic()
+        limits = Limits(
+            max_pdu_length=target.max_pdu,
+            reply=target.timeouts.acse,
+            idle=target.timeouts.dimse,
+            close=1.0,
+        )
+        self._association = Association(Role.REQUESTOR, limits)
+        self._channel = Channel(sock, self._association, str(target))
+        self.answer = self._associate()
+        self.phases = Phases(named - began, connected - named, time.monotonic() - connected)
+
+    @property
+    def contexts(self) -> dict[int, Context]:
+        """Every proposed presentation context and what the peer made of it."""
+        return self._association.contexts
+
+    def context_for(self, abstract_syntax: str, transfer_syntax: str = "") -> Context | None:
+        """Return an accepted context for the SOP class, in that transfer syntax if one is given."""
+        for context in self.contexts.values():
+            is_served = context.is_accepted and context.abstract_syntax == abstract_syntax
+            if is_served and transfer_syntax in ("", context.transfer_syntax):
+                return context
+        return None
+
+    def echo(self, context_id: int) -> EchoResult:
+        """Ask for a C-ECHO; the peer's status is the result, whatever it is."""
+        elements = {"AffectedSOPClassUID": VERIFICATION_SOP_CLASS}
+        began = time.monotonic()
+        response = self._ask(context_id, Command(CommandField.C_ECHO_RQ, elements))
+        return EchoResult(response.status, time.monotonic() - began)
+
+    def store(
+        self,
+        context_id: int,
+        affected_sop_class_uid: str,
+        affected_sop_instance_uid: str,
+        data: Iterable[Buffer],
+    ) -> StoreResult:
+        """Send one object; the peer's status is the result, whatever it is.
+
+        data  the data set's bytes in the context's transfer syntax, sent as they are
+        """
+        elements: dict[str, Value] = {
+            "AffectedSOPClassUID": affected_sop_class_uid,
+            "AffectedSOPInstanceUID": affected_sop_instance_uid,
+            "Priority": _PRIORITY_MEDIUM,
+        }
+        began = time.monotonic()
+        command = Command(CommandField.C_STORE_RQ, elements, has_data_set=True)
+        response = self._ask(context_id, command, data)
+        seconds = time.monotonic() - began
+        return StoreResult(response.status, response.text("ErrorComment"), seconds)
+
+    def release(self) -> None:
+        """Release the association and close the connection."""
+        began = time.monotonic()
+        try:
+            self._association.release()
+            while not self._association.is_over:
+                for event in self._receive():
+                    # a release collision: we confirm the peer's and still await our own (AR-8)
+                    if isinstance(event, ReleaseRequested):
+                        self._association.confirm_release()
+        finally:
+            self._channel.close()
+        self.phases = replace(self.phases, release=time.monotonic() - began)
+
+    def abort(self) -> None:
+        """Abort the association if it still stands, and close the connection."""
+        self._association.abort()
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None and not self._association.is_over:
+            self.release()
+        else:
+            self.abort()
+
+    # -- inside ------------------------------------------------------------------------------
+
+    def _associate(self) -> AssociateAccept:
+        try:
+            self._association.request(self.request)
+            while True:
+                for event in self._receive():
+                    if isinstance(event, Accepted):
+                        return event.answer
+        except BaseException:
+            self.abort()
+            raise
+
+    def _ask(
+        self, context_id: int, request: Command, data: Iterable[Buffer] | None = None
+    ) -> Command:
+        """Send a request and return its response."""
+        # PS3.7 E.1: unique among the outstanding; 16 bits, and some peers dislike 0
+        self._message_id = self._message_id % 0xFFFF + 1
+        request = replace(request, elements={**request.elements, "MessageID": self._message_id})
+        self._association.send(context_id, encode_command(request), data)
+        self._trace("->", context_id, request)
+        while True:
+            for event in self._receive():
+                if isinstance(event, CommandReceived):
+                    self._trace("<-", event.context_id, event.command)
+                    return self._checked(context_id, request, event)
+                if isinstance(event, ReleaseRequested):
+                    self._association.confirm_release()
+                    raise AssociationAborted(
+                        f"{self.target} released the association instead of an answer to "
+                        f"{request.name}; try again, or ask what its log says"
+                    )
+
+    def _checked(self, context_id: int, request: Command, event: CommandReceived) -> Command:
+        response = event.command
+        is_ours = (
+            response.field == request.field | 0x8000
+            and response.message_id == request.message_id
+            and event.context_id == context_id
+            and not response.has_data_set
+        )
+        if not is_ours:
+            self._association.abort(2, 6)
+            raise PeerProtocolError(
+                f"{self.target} answered {request.name} number {request.message_id} with "
+                f"{response.name} number {response.message_id}; aborted"
+            )
+        return response
+
+    def _receive(self) -> list[AssociationEvent]:
+        """Write, wait once, and turn an end of the association into its exception."""
+        try:
+            events = list(self._channel.receive())
+        except PeerProtocolError as error:
+            raise PeerProtocolError(
+                f"{self.target} broke the protocol: {error}; is that a DICOM port?", error.reason
+            ) from None
+        except PacsError:
+            self._association.abort()
+            raise
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise AssociationAborted(
+                f"the connection to {self.target} was lost: {reason}; does its log say why?"
+            ) from None
+        for event in events:
+            if isinstance(event, Rejected):
+                raise AssociationRejected(
+                    f"cannot associate with {self.target}: rejected, "
+                    f"{explain_rejection(event.result, event.source, event.reason)}",
+                    event.result,
+                    event.source,
+                    event.reason,
+                )
+            if isinstance(event, Aborted):
+                raise AssociationAborted(
+                    f"{self.target} aborted the association: "
+                    f"{explain_abort(event.source, event.reason)}",
+                    event.source,
+                    event.reason,
+                )
+            if isinstance(event, Closed):
+                raise AssociationAborted(
+                    f"{self.target} closed the connection without a word; "
+                    "is that a DICOM port, and does its log say why?"
+                )
+        return events
