@@ -109,18 +109,25 @@ class Channel:
         while batch := association.outgoing():
             self._write(batch)
 
+    def send(self) -> None:
+        """Write everything the association has to say, unless the peer is gone.
+
+        A lost connection is not raised here: the peer's A-ABORT may stand in our receive buffer
+        and say why, so `receive` tells.
+        """
+        try:
+            self.flush()
+        except ConnectionError:
+            self.association.drop_outgoing()
+
     def receive(self) -> Iterator[AssociationEvent]:
         """Write what is due, wait for the peer once, yield what came of it; to be exhausted.
 
         raises  PeerTimeout when the deadline of what is awaited has passed, PeerProtocolError
                 after the A-ABORT for it was sent, OSError when the connection failed
         """
+        self.send()
         association = self.association
-        try:
-            self.flush()
-        except ConnectionError:
-            # the peer is gone, but its A-ABORT may stand in our receive buffer and say why
-            association.drop_outgoing()
         space = association.space()
         self._sock.settimeout(self._remaining())
         if _TCP_QUICKACK is not None:

@@ -6,7 +6,8 @@ source  PS3.7 9.1.1 (C-STORE), 9.1.5 (C-ECHO), PS3.8 7
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -15,8 +16,8 @@ from pacs_cli import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from pacs_cli.errors import (
     AssociationAborted,
     AssociationRejected,
-    PacsError,
     PeerProtocolError,
+    PeerTimeout,
 )
 from pacs_cli.net.channel import Channel, connect, resolve
 from pacs_cli.net.target import Target
@@ -52,10 +53,6 @@ _PRIORITY_MEDIUM = 0
 Trace = Callable[[str, int, Command], None]
 
 
-def _no_trace(direction: str, context_id: int, command: Command) -> None:
-    """Trace nothing."""
-
-
 class Session:
     """An association that stands; leaving the `with` block releases it, an exception aborts it.
 
@@ -70,7 +67,7 @@ class Session:
         target: Target,
         proposals: Sequence[Proposal],
         roles: Sequence[RoleSelection] = (),
-        trace: Trace = _no_trace,
+        trace: Trace | None = None,
     ) -> None:
         """Connect and associate.
 
@@ -80,6 +77,8 @@ class Session:
         self.target = target
         self._trace = trace
         self._message_id = 0
+        self._outstanding: tuple[int, Command] = (0, Command(0, {}))
+        self._began = 0.0
         self.request = AssociateRequest(
             target.called_ae_title,
             target.calling_ae_title,
@@ -123,9 +122,9 @@ class Session:
     def echo(self, context_id: int) -> EchoResult:
         """Ask for a C-ECHO; the peer's status is the result, whatever it is."""
         elements = {"AffectedSOPClassUID": VERIFICATION_SOP_CLASS}
-        began = time.monotonic()
-        response = self._ask(context_id, Command(CommandField.C_ECHO_RQ, elements))
-        return EchoResult(response.status, time.monotonic() - began)
+        self._begin(context_id, Command(CommandField.C_ECHO_RQ, elements))
+        response, seconds = self._finish()
+        return EchoResult(response.status, seconds)
 
     def store(
         self,
@@ -138,15 +137,28 @@ class Session:
 
         data  the data set's bytes in the context's transfer syntax, sent as they are
         """
+        self.begin_store(context_id, affected_sop_class_uid, affected_sop_instance_uid, data)
+        return self.finish_store()
+
+    def begin_store(
+        self,
+        context_id: int,
+        affected_sop_class_uid: str,
+        affected_sop_instance_uid: str,
+        data: Iterable[Buffer],
+    ) -> None:
+        """Send one object and return once the system has its bytes; `finish_store` comes next."""
         elements: dict[str, Value] = {
             "AffectedSOPClassUID": affected_sop_class_uid,
             "AffectedSOPInstanceUID": affected_sop_instance_uid,
             "Priority": _PRIORITY_MEDIUM,
         }
-        began = time.monotonic()
         command = Command(CommandField.C_STORE_RQ, elements, has_data_set=True)
-        response = self._ask(context_id, command, data)
-        seconds = time.monotonic() - began
+        self._begin(context_id, command, data)
+
+    def finish_store(self) -> StoreResult:
+        """Return the answer to the object that was begun."""
+        response, seconds = self._finish()
         return StoreResult(response.status, response.text("ErrorComment"), seconds)
 
     def release(self) -> None:
@@ -195,20 +207,31 @@ class Session:
             self.abort()
             raise
 
-    def _ask(
+    def _begin(
         self, context_id: int, request: Command, data: Iterable[Buffer] | None = None
-    ) -> Command:
-        """Send a request and return its response."""
+    ) -> None:
+        """Write a request; its response is the next thing to be received."""
         # PS3.7 E.1: unique among the outstanding; 16 bits, and some peers dislike 0
         self._message_id = self._message_id % 0xFFFF + 1
         request = replace(request, elements={**request.elements, "MessageID": self._message_id})
+        self._began = time.monotonic()
+        self._outstanding = context_id, request
         self._association.send(context_id, encode_command(request), data)
-        self._trace("->", context_id, request)
+        if self._trace:
+            self._trace("->", context_id, request)
+        with self._explained():
+            self._channel.send()
+
+    def _finish(self) -> tuple[Command, float]:
+        """Return the response to the request that was begun, and the seconds it took."""
+        _, request = self._outstanding
         while True:
             for event in self._receive():
                 if isinstance(event, CommandReceived):
-                    self._trace("<-", event.context_id, event.command)
-                    return self._checked(context_id, request, event)
+                    if self._trace:
+                        self._trace("<-", event.context_id, event.command)
+                    self._check(event)
+                    return event.command, time.monotonic() - self._began
                 if isinstance(event, ReleaseRequested):
                     self._association.confirm_release()
                     raise AssociationAborted(
@@ -216,7 +239,8 @@ class Session:
                         f"{request.name}; try again, or ask what its log says"
                     )
 
-    def _checked(self, context_id: int, request: Command, event: CommandReceived) -> Command:
+    def _check(self, event: CommandReceived) -> None:
+        context_id, request = self._outstanding
         response = event.command
         is_ours = (
             response.field == request.field | 0x8000
@@ -230,17 +254,17 @@ class Session:
                 f"{self.target} answered {request.name} number {request.message_id} with "
                 f"{response.name} number {response.message_id}; aborted"
             )
-        return response
 
-    def _receive(self) -> list[AssociationEvent]:
-        """Write, wait once, and turn an end of the association into its exception."""
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Give what goes wrong on the connection its exception, with the peer's name."""
         try:
-            events = list(self._channel.receive())
+            yield
         except PeerProtocolError as error:
             raise PeerProtocolError(
                 f"{self.target} broke the protocol: {error}; is that a DICOM port?", error.reason
             ) from None
-        except PacsError:
+        except PeerTimeout:
             self._association.abort()
             raise
         except OSError as error:
@@ -248,6 +272,11 @@ class Session:
             raise AssociationAborted(
                 f"the connection to {self.target} was lost: {reason}; does its log say why?"
             ) from None
+
+    def _receive(self) -> list[AssociationEvent]:
+        """Write, wait once, and turn an end of the association into its exception."""
+        with self._explained():
+            events = list(self._channel.receive())
         for event in events:
             if isinstance(event, Rejected):
                 raise AssociationRejected(

@@ -1,0 +1,1 @@
+"""Work over many files: finding them, sending them."""
