@@ -153,9 +153,9 @@ class _Connection:
         finally:
             if self._store is not None:
                 self._store.sink.discard()
-            self._channel.close()
             if self._info.calling_ae_title or error:
                 self._tell_end(error)
+            self._channel.close()
 
     def end_when_idle(self) -> None:
         """Stop waiting for the peer, unless an object is on its way; from any thread."""

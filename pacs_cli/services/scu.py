@@ -79,6 +79,7 @@ class Session:
         self._message_id = 0
         self._outstanding: tuple[int, Command] = (0, Command(0, {}))
         self._began = 0.0
+        self._events = self._incoming()
         self.request = AssociateRequest(
             target.called_ae_title,
             target.calling_ae_title,
@@ -167,10 +168,9 @@ class Session:
         try:
             self._association.release()
             while not self._association.is_over:
-                for event in self._receive():
-                    # a release collision: we confirm the peer's and still await our own (AR-8)
-                    if isinstance(event, ReleaseRequested):
-                        self._association.confirm_release()
+                # a release collision: we confirm the peer's and still await our own (AR-8)
+                if isinstance(self._next(), ReleaseRequested):
+                    self._association.confirm_release()
         finally:
             self._channel.close()
         self.phases = replace(self.phases, release=time.monotonic() - began)
@@ -199,10 +199,10 @@ class Session:
     def _associate(self) -> AssociateAccept:
         try:
             self._association.request(self.request)
-            while True:
-                for event in self._receive():
-                    if isinstance(event, Accepted):
-                        return event.answer
+            event = self._next()
+            # nothing else can come in this state: the table has an abort for it
+            assert isinstance(event, Accepted)
+            return event.answer
         except BaseException:
             self.abort()
             raise
@@ -225,19 +225,18 @@ class Session:
     def _finish(self) -> tuple[Command, float]:
         """Return the response to the request that was begun, and the seconds it took."""
         _, request = self._outstanding
-        while True:
-            for event in self._receive():
-                if isinstance(event, CommandReceived):
-                    if self._trace:
-                        self._trace("<-", event.context_id, event.command)
-                    self._check(event)
-                    return event.command, time.monotonic() - self._began
-                if isinstance(event, ReleaseRequested):
-                    self._association.confirm_release()
-                    raise AssociationAborted(
-                        f"{self.target} released the association instead of an answer to "
-                        f"{request.name}; try again, or ask what its log says"
-                    )
+        event = self._next()
+        if isinstance(event, CommandReceived):
+            if self._trace:
+                self._trace("<-", event.context_id, event.command)
+            self._check(event)
+            return event.command, time.monotonic() - self._began
+        assert isinstance(event, ReleaseRequested)
+        self._association.confirm_release()
+        raise AssociationAborted(
+            f"{self.target} released the association instead of an answer to "
+            f"{request.name}; try again, or ask what its log says"
+        )
 
     def _check(self, event: CommandReceived) -> None:
         context_id, request = self._outstanding
@@ -273,29 +272,39 @@ class Session:
                 f"the connection to {self.target} was lost: {reason}; does its log say why?"
             ) from None
 
-    def _receive(self) -> list[AssociationEvent]:
-        """Write, wait once, and turn an end of the association into its exception."""
-        with self._explained():
-            events = list(self._channel.receive())
-        for event in events:
-            if isinstance(event, Rejected):
-                raise AssociationRejected(
-                    f"cannot associate with {self.target}: rejected, "
-                    f"{explain_rejection(event.result, event.source, event.reason)}",
-                    event.result,
-                    event.source,
-                    event.reason,
-                )
-            if isinstance(event, Aborted):
-                raise AssociationAborted(
-                    f"{self.target} aborted the association: "
-                    f"{explain_abort(event.source, event.reason)}",
-                    event.source,
-                    event.reason,
-                )
-            if isinstance(event, Closed):
-                raise AssociationAborted(
-                    f"{self.target} closed the connection without a word; "
-                    "is that a DICOM port, and does its log say why?"
-                )
-        return events
+    def _next(self) -> AssociationEvent:
+        """Write, wait, return the next event; one at a time, so that an answer which arrives
+        together with the end of the association still counts.
+        """
+        event = next(self._events, None)
+        if event is None:
+            raise AssociationAborted(f"the association with {self.target} is over")
+        return event
+
+    def _incoming(self) -> Iterator[AssociationEvent]:
+        while True:
+            with self._explained():
+                for event in self._channel.receive():
+                    self._raise_if_over(event)
+                    yield event
+
+    def _raise_if_over(self, event: AssociationEvent) -> None:
+        """Turn an end of the association into its exception."""
+        if isinstance(event, Rejected):
+            words = explain_rejection(event.result, event.source, event.reason)
+            raise AssociationRejected(
+                f"cannot associate with {self.target}: rejected, {words}",
+                event.result,
+                event.source,
+                event.reason,
+            )
+        if isinstance(event, Aborted):
+            words = explain_abort(event.source, event.reason)
+            raise AssociationAborted(
+                f"{self.target} aborted the association: {words}", event.source, event.reason
+            )
+        if isinstance(event, Closed):
+            raise AssociationAborted(
+                f"{self.target} closed the connection without a word; "
+                "is that a DICOM port, and does its log say why?"
+            )

@@ -63,7 +63,7 @@ class Limits:
     reply: float = 30.0
     pdu: float = 30.0
     idle: float = 60.0
-    close: float = 5.0
+    close: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
