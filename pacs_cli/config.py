@@ -1,0 +1,316 @@
+"""The configuration: one TOML file, the environment, and the order in which they count.
+
+    aet = "WORKSTATION"                     # calling AE title
+    max_pdu = 262144                        # bytes
+    [timeouts]                              # seconds
+    connect = 10
+    acse = 30
+    dimse = 60
+    [peers.ward]
+    address = "WARD@10.0.0.5:104"           # HOST, HOST:PORT or AET@HOST:PORT
+    aet = "WARD"                            # called AE title
+    max_pdu = 16384
+    timeouts = { connect = 3 }
+    [archive]
+    out = "archive"                         # relative to this file
+    aet = "ARCHIVE"
+    port = 11112
+    bind = "127.0.0.1"
+
+What was typed counts before the `PACS_*` variables, those before the peer, that before the file,
+and `BUILT_IN` last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import astuple, dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeGuard, TypeVar
+
+from pacs_cli.errors import ConfigError
+
+T_co = TypeVar("T_co", covariant=True)
+Check = Callable[[object], T_co]
+
+#: A week. A longer wait is a typing error, and the socket timer overflows at 292 years.
+MAX_TIMEOUT = 604_800
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One layer of values, timeouts in seconds; None where the layer says nothing."""
+
+    calling_ae_title: str | None = None
+    connect_timeout: float | None = None
+    acse_timeout: float | None = None
+    dimse_timeout: float | None = None
+    max_pdu: int | None = None
+
+
+#: Timeouts as in the field's tools. The PDU length is the engine's receive buffer: whole PDUs fit
+#: it, and a peer with a lower ceiling of its own (DCMTK: 131,072) keeps to that.
+BUILT_IN = Settings("PACS", 10.0, 30.0, 60.0, 262_144)
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One `[peers.NAME]` table."""
+
+    name: str
+    address: str
+    called_ae_title: str | None = None
+    settings: Settings = Settings()
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """The `[archive]` table; None where the file says nothing."""
+
+    out: Path | None = None
+    ae_title: str | None = None
+    port: int | None = None
+    bind: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What the environment and the file say; `path` is None when there is no file."""
+
+    path: Path | None = None
+    environment: Settings = Settings()
+    settings: Settings = Settings()
+    peers: Mapping[str, Peer] = field(default_factory=dict)
+    archive: Archive = Archive()
+
+
+def first_of(*layers: Settings) -> Settings:
+    """Return each value from the first layer that has one."""
+    return Settings(
+        *(
+            next((value for value in values if value is not None), None)
+            for values in zip(*map(astuple, layers), strict=True)
+        )
+    )
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return `; did you mean NAME?` for the known name most like `word`, else nothing."""
+    matches = get_close_matches(word, list(known), n=1)
+    return f"; did you mean {matches[0]}?" if matches else ""
+
+
+def load(environ: Mapping[str, str], path: Path | None = None) -> Config:
+    """Return what the environment and the configuration file say.
+
+    path    the file; by default $PACS_CONFIG, else pacs/config.toml in $XDG_CONFIG_HOME or in
+            ~/.config, which need not exist
+    raises  ConfigError naming the file or variable, the key and the nearest known key
+    """
+    environment = _environment(environ)
+    named = environ.get("PACS_CONFIG")
+    asked = path or (Path(named) if named else None)
+    file = asked or _default_path(environ)
+    if file is None or (asked is None and not file.exists()):
+        return Config(environment=environment)
+    return _config(_Table(file, _parse(file), ""), environment)
+
+
+def ae_title(value: object) -> str:
+    """Return an AE title without its padding; ValueError says why it is none.
+
+    source  PS3.5 6.2, AE: at most 16 characters of the default repertoire, no backslash, no
+            control character, not only spaces; spaces around it do not count
+    """
+    title = _text(value).strip(" ")
+    if not title:
+        raise ValueError("an AE title must not be empty")
+    if len(title) > 16:
+        raise ValueError(f"{title!r} is longer than the 16 characters of an AE title")
+    if "\\" in title or not (title.isascii() and title.isprintable()):
+        raise ValueError(f"{title!r} has a character that no AE title may have")
+    return title
+
+
+def seconds(value: object) -> float:
+    """Return a timeout in seconds, above 0 and at most a week, or raise ValueError."""
+    if _is_number(value) and 0 < value <= MAX_TIMEOUT:
+        return float(value)
+    raise ValueError(f"must be seconds, above 0 and at most {MAX_TIMEOUT}, not {value!r}")
+
+
+def pdu_length(value: object) -> int:
+    """Return a maximum PDU length in bytes: 0 (no limit) or 128 to 2^32-1 (PS3.8 D.1)."""
+    if _is_number(value) and isinstance(value, int) and (value == 0 or 128 <= value < 2**32):
+        return value
+    raise ValueError(f"must be 0 (no limit) or 128 to 4294967295 bytes, not {value!r}")
+
+
+def port_number(value: object) -> int:
+    """Return a TCP port, 1 to 65535, or raise ValueError."""
+    if _is_number(value) and isinstance(value, int) and 1 <= value <= 65_535:
+        return value
+    raise ValueError(f"must be a port from 1 to 65535, not {value!r}")
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"must be text, not {value!r}")
+    return value
+
+
+def _table(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"must be a table, not {value!r}")
+    return value
+
+
+_TIMEOUTS: Mapping[str, Check[Any]] = {"connect": seconds, "acse": seconds, "dimse": seconds}
+_PEER: Mapping[str, Check[Any]] = {
+    "address": _text,
+    "aet": ae_title,
+    "max_pdu": pdu_length,
+    "timeouts": _table,
+}
+_ARCHIVE: Mapping[str, Check[Any]] = {
+    "out": _text,
+    "aet": ae_title,
+    "port": port_number,
+    "bind": _text,
+}
+_TOP: Mapping[str, Check[Any]] = {
+    "aet": ae_title,
+    "max_pdu": pdu_length,
+    "timeouts": _table,
+    "peers": _table,
+    "archive": _table,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """One table of the file; `prefix` is its name and a dot, for messages."""
+
+    file: Path
+    values: Mapping[str, Any]
+    prefix: str
+
+    def checked(self, schema: Mapping[str, Check[Any]]) -> dict[str, Any]:
+        """Return the values as their checks give them; an unknown key is a ConfigError."""
+        result = {}
+        for key, value in self.values.items():
+            if key not in schema:
+                hint = nearest(key, schema) or f"; known keys: {', '.join(schema)}"
+                raise self.error(f"unknown key {self.prefix}{key}{hint}")
+            result[key] = self._check(key, value, schema[key])
+        return result
+
+    def sub(self, key: str, default: Mapping[str, Any] | None = None) -> _Table:
+        """Return the table under `key`; without one, `default` or an empty table."""
+        value = self.values.get(key, default or {})
+        return _Table(self.file, self._check(key, value, _table), f"{self.prefix}{key}.")
+
+    def error(self, problem: str) -> ConfigError:
+        """Return the error that names the file."""
+        return ConfigError(f"cannot use {self.file}: {problem}")
+
+    def _check(self, key: str, value: object, check: Check[Any]) -> Any:
+        try:
+            return check(value)
+        except ValueError as error:
+            raise self.error(f"{self.prefix}{key}: {error}") from None
+
+
+def _default_path(environ: Mapping[str, str]) -> Path | None:
+    folder = Path(environ.get("XDG_CONFIG_HOME", ""))
+    if folder.is_absolute():  # the XDG specification has relative ones ignored
+        return folder / "pacs" / "config.toml"
+    home = environ.get("HOME")
+    return Path(home, ".config", "pacs", "config.toml") if home else None
+
+
+def _parse(file: Path) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        with file.open("rb") as stream:
+            return tomllib.load(stream)
+    except OSError as error:
+        raise ConfigError(f"cannot read {file}: {error.strerror or error}") from None
+    except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError alike
+        raise ConfigError(f"cannot read {file}: not TOML: {error}") from None
+
+
+def _config(top: _Table, environment: Settings) -> Config:
+    values = top.checked(_TOP)
+    peers = top.sub("peers")
+    return Config(
+        path=top.file,
+        environment=environment,
+        settings=_settings(top, values, values.get("aet")),
+        peers={name: _peer(name, peers.sub(name)) for name in peers.values},
+        archive=_archive(top.sub("archive")),
+    )
+
+
+def _settings(table: _Table, values: Mapping[str, Any], calling: str | None = None) -> Settings:
+    timeouts = table.sub("timeouts").checked(_TIMEOUTS)
+    return Settings(
+        calling_ae_title=calling,
+        connect_timeout=timeouts.get("connect"),
+        acse_timeout=timeouts.get("acse"),
+        dimse_timeout=timeouts.get("dimse"),
+        max_pdu=values.get("max_pdu"),
+    )
+
+
+def _peer(name: str, table: _Table) -> Peer:
+    values = table.checked(_PEER)
+    if not values.get("address"):
+        raise table.error(f"{table.prefix}address is missing; set it to HOST:PORT")
+    return Peer(name, values["address"], values.get("aet"), _settings(table, values))
+
+
+def _archive(table: _Table) -> Archive:
+    values = table.checked(_ARCHIVE)
+    out = values.get("out")
+    return Archive(
+        out=table.file.parent / Path(out).expanduser() if out else None,
+        ae_title=values.get("aet"),
+        port=values.get("port"),
+        bind=values.get("bind"),
+    )
+
+
+def _environment(environ: Mapping[str, str]) -> Settings:
+    """Return the layer of the `PACS_*` variables; an empty variable counts as not set."""
+
+    def read(name: str, check: Check[Any], number: type[int] | type[float] | None = None) -> Any:
+        text = environ.get(name)
+        if not text:
+            return None
+        try:
+            return check(_number(text, number) if number else text)
+        except ValueError as error:
+            raise ConfigError(f"cannot use the environment variable {name}: {error}") from None
+
+    every = read("PACS_TIMEOUT", seconds, float)
+    return Settings(
+        calling_ae_title=read("PACS_AET", ae_title),
+        connect_timeout=read("PACS_CONNECT_TIMEOUT", seconds, float) or every,
+        acse_timeout=read("PACS_ACSE_TIMEOUT", seconds, float) or every,
+        dimse_timeout=read("PACS_DIMSE_TIMEOUT", seconds, float) or every,
+        max_pdu=read("PACS_MAX_PDU", pdu_length, int),
+    )
+
+
+def _number(text: str, kind: type[int] | type[float]) -> int | float:
+    try:
+        return kind(text)
+    except ValueError:
+        raise ValueError(f"must be a number, not {text!r}") from None

@@ -1,0 +1,480 @@
+"""The options that commands share, each declared once, and what they resolve to.
+
+A command takes groups as parameters beside its own options; `expand` makes of it a function that
+typer can read:
+
+    def echoscu(peer: PeerOptions, network: NetworkOptions, output: OutputOptions,
+                port: Port = None) -> Exit: ...
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
+
+import typer
+
+from pacs_cli import config as configuration
+from pacs_cli.config import BUILT_IN, Check, Config, Settings, first_of, nearest
+from pacs_cli.errors import ConfigError, LocalProtocolError, UsageError
+from pacs_cli.net.target import Target, Timeouts
+
+if TYPE_CHECKING:
+    from pacs_cli.services.scp import Settings as ProviderSettings
+    from pacs_cli.wire.negotiation import Policy
+
+T = TypeVar("T")
+
+BUILT_IN_CALLED_AE_TITLE = "ANY-SCP"
+
+#: A peer gets this long from connecting to its whole A-ASSOCIATE-RQ: half of what we grant a
+#: peer we have called ourselves, for anybody can connect.
+_REQUEST_TIMEOUT = 15.0
+
+Port = Annotated[int | None, typer.Argument(metavar="[PORT]", help="TCP port.", show_default=False)]
+
+_Aet = Annotated[
+    str | None,
+    typer.Option(
+        "-aet", "--aet", metavar="AET", help="Our own AE title.", rich_help_panel="Network"
+    ),
+]
+_AcseTimeout = Annotated[
+    float | None,
+    typer.Option(
+        "-ta",
+        "--acse-timeout",
+        metavar="SECONDS",
+        help="Wait this long for an association to be requested, answered or released.",
+        rich_help_panel="Network",
+    ),
+]
+_DimseTimeout = Annotated[
+    float | None,
+    typer.Option(
+        "-td",
+        "--dimse-timeout",
+        metavar="SECONDS",
+        help="Wait this long between two DIMSE messages.",
+        rich_help_panel="Network",
+    ),
+]
+_Timeout = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout",
+        metavar="SECONDS",
+        help="Set every timeout that has no option of its own here.",
+        rich_help_panel="Network",
+    ),
+]
+_MaxPdu = Annotated[
+    int | None,
+    typer.Option(
+        "--max-pdu",
+        metavar="BYTES",
+        help=f"Longest PDU to be sent to us, 0 for no limit. [default: {BUILT_IN.max_pdu}]",
+        rich_help_panel="Network",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class PeerOptions:
+    """Which peer to talk to: the first positional argument, and its AE title."""
+
+    peer: Annotated[
+        str,
+        typer.Argument(
+            metavar="PEER", help="HOST, HOST:PORT, AET@HOST:PORT or a peer of the configuration."
+        ),
+    ]
+    called_ae_title: Annotated[
+        str | None,
+        typer.Option(
+            "-aec",
+            "--called-aet",
+            metavar="AET",
+            help=f"AE title of the peer. [default: {BUILT_IN_CALLED_AE_TITLE}]",
+            rich_help_panel="Network",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkOptions:
+    """How to talk to a peer; None where nothing was typed."""
+
+    calling_ae_title: _Aet = None
+    connect_timeout: Annotated[
+        float | None,
+        typer.Option(
+            "-to",
+            "--connect-timeout",
+            metavar="SECONDS",
+            help="Wait this long for name lookup and TCP connection.",
+            rich_help_panel="Network",
+        ),
+    ] = None
+    acse_timeout: _AcseTimeout = None
+    dimse_timeout: _DimseTimeout = None
+    timeout: _Timeout = None
+    max_pdu: _MaxPdu = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListenOptions:
+    """Where and as whom to be called; None where nothing was typed."""
+
+    port: Port = None
+    ae_title: _Aet = None
+    bind: Annotated[
+        str | None,
+        typer.Option(
+            "--bind",
+            metavar="ADDRESS",
+            help="Listen on this address. [default: 127.0.0.1]",
+            rich_help_panel="Network",
+        ),
+    ] = None
+    is_called_checked: Annotated[
+        bool,
+        typer.Option(
+            "--check-called",
+            help="Reject who calls another AE title than ours.",
+            rich_help_panel="Network",
+        ),
+    ] = False
+    max_associations: Annotated[
+        int,
+        typer.Option(
+            "--max-associations",
+            metavar="N",
+            min=1,
+            help="Serve this many associations at once.",
+            rich_help_panel="Network",
+        ),
+    ] = 256
+    acse_timeout: _AcseTimeout = None
+    dimse_timeout: _DimseTimeout = None
+    timeout: _Timeout = None
+    max_pdu: _MaxPdu = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """What is shown, and how."""
+
+    json: Annotated[
+        bool,
+        typer.Option(
+            "--json", help="One JSON object per line on stdout.", rich_help_panel="Output"
+        ),
+    ] = False
+    csv: Annotated[
+        bool, typer.Option("--csv", help="CSV rows on stdout.", rich_help_panel="Output")
+    ] = False
+    quiet: Annotated[
+        bool,
+        typer.Option(
+            "-q", "--quiet", help="Only warnings, errors and data.", rich_help_panel="Output"
+        ),
+    ] = False
+    verbose: Annotated[
+        int,
+        typer.Option(
+            "-v",
+            "--verbose",
+            count=True,
+            show_default=False,
+            help="Show what is negotiated and done.",
+            rich_help_panel="Output",
+        ),
+    ] = 0
+    debug: Annotated[
+        bool,
+        typer.Option(
+            "-d", "--debug", help="Show association PDUs and commands.", rich_help_panel="Output"
+        ),
+    ] = False
+    log_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--log-file",
+            metavar="FILE",
+            help="Append what goes to stderr, with the time in UTC.",
+            rich_help_panel="Output",
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        if self.json and self.csv:
+            raise UsageError("--json and --csv exclude each other; choose one")
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where and as whom a provider is called, resolved; times in seconds, lengths in bytes.
+
+    out      the archive folder of the configuration, for a command that was given none
+    """
+
+    ae_title: str
+    bind: str
+    port: int
+    is_called_checked: bool
+    max_associations: int
+    request_timeout: float
+    idle_timeout: float
+    max_pdu: int
+    out: Path | None
+
+    def provider(self, policy: Policy) -> ProviderSettings:
+        """Return the settings of a provider that takes what `policy` accepts."""
+        from pacs_cli.services.scp import Settings as ProviderSettings
+        from pacs_cli.wire.association import Limits
+
+        limits = Limits(
+            max_pdu_length=self.max_pdu, request=self.request_timeout, idle=self.idle_timeout
+        )
+        titles = frozenset([self.ae_title] if self.is_called_checked else [])
+        return ProviderSettings(policy, titles, self.max_associations, limits)
+
+
+def expand(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function typer can read: each parameter that is a group becomes its fields.
+
+    raises  ValueError when two options have the same name
+    """
+    groups: dict[str, type] = {}
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(function, eval_str=True).parameters.values():
+        if isinstance(parameter.annotation, type) and is_dataclass(parameter.annotation):
+            groups[parameter.name] = parameter.annotation
+            parameters += _parameters(parameter.annotation)
+        else:
+            parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+
+    def command(**values: Any) -> Any:
+        filled = {
+            name: group(**{option.name: values.pop(option.name) for option in fields(group)})
+            for name, group in groups.items()
+        }
+        return function(**filled, **values)
+
+    command.__name__ = function.__name__
+    command.__doc__ = function.__doc__
+    command.__annotations__ = {each.name: each.annotation for each in parameters}
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return command
+
+
+def _parameters(group: Any) -> list[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        inspect.Parameter(
+            option.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if option.default is MISSING else option.default,
+            annotation=hints[option.name],
+        )
+        for option in fields(group)
+    ]
+
+
+def split_port(rest: list[str]) -> tuple[int | None, list[str]]:
+    """Split the positional arguments behind PEER: a first one made of digits is the port.
+
+    A file of such a name is written ./104.
+    """
+    if rest and _is_digits(rest[0]):
+        return _typed(configuration.port_number, int(rest[0]), "PORT"), rest[1:]
+    return None, rest
+
+
+def resolve_target(
+    peer: PeerOptions, port: int | None, network: NetworkOptions, config: Config | None = None
+) -> Target:
+    """Return the peer that was typed, with the configuration filling what was not.
+
+    config  by default what the environment and the configuration file say
+    raises  UsageError or ConfigError on a bad address, AE title or limit, or without a port
+    """
+    config = config or configuration.load(os.environ)
+    known = config.peers.get(peer.peer)
+    place = _known_place(config, known) if known else _typed_place(peer, port)
+    port = _typed(configuration.port_number, port, "PORT") or place.port
+    if port is None:
+        like = "" if known else nearest(peer.peer, config.peers)
+        raise UsageError(
+            f"no port for {peer.peer}: write {peer.peer} PORT "
+            f"or {_bracketed(place.host)}:PORT{like}"
+        )
+    settings = first_of(
+        _typed_settings(network),
+        config.environment,
+        known.settings if known else Settings(),
+        config.settings,
+        BUILT_IN,
+    )
+    called = _typed(configuration.ae_title, peer.called_ae_title, "--called-aet")
+    return Target(
+        name=peer.peer,
+        host=place.host,
+        port=port,
+        called_ae_title=called or place.ae_title or BUILT_IN_CALLED_AE_TITLE,
+        calling_ae_title=_filled(settings.calling_ae_title),
+        timeouts=Timeouts(
+            _filled(settings.connect_timeout),
+            _filled(settings.acse_timeout),
+            _filled(settings.dimse_timeout),
+        ),
+        max_pdu=_filled(settings.max_pdu),
+    )
+
+
+def resolve_listen(options: ListenOptions, config: Config | None = None) -> Listen:
+    """Return where a provider is to listen, with the configuration filling what was not typed.
+
+    config  by default what the environment and the configuration file say
+    raises  UsageError or ConfigError on a bad AE title or limit, or without a port
+    """
+    config = config or configuration.load(os.environ)
+    archive = config.archive
+    port = _typed(configuration.port_number, options.port, "PORT") or archive.port
+    if port is None:
+        raise UsageError("no port to listen on: write it, or set archive.port in the configuration")
+    typed = Settings(
+        _typed(configuration.ae_title, options.ae_title, "--aet"),
+        acse_timeout=_typed_timeout(options, "acse"),
+        dimse_timeout=_typed_timeout(options, "dimse"),
+        max_pdu=_typed(configuration.pdu_length, options.max_pdu, "--max-pdu"),
+    )
+    settings = first_of(
+        typed,
+        config.environment,
+        Settings(archive.ae_title),
+        config.settings,
+        replace(BUILT_IN, acse_timeout=_REQUEST_TIMEOUT),
+    )
+    return Listen(
+        ae_title=_filled(settings.calling_ae_title),
+        bind=options.bind or archive.bind or "127.0.0.1",
+        port=port,
+        is_called_checked=options.is_called_checked,
+        max_associations=options.max_associations,
+        request_timeout=_filled(settings.acse_timeout),
+        idle_timeout=_filled(settings.dimse_timeout),
+        max_pdu=_filled(settings.max_pdu),
+        out=archive.out,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What an address says; None where it says nothing."""
+
+    host: str
+    port: int | None
+    ae_title: str | None
+
+
+def _typed_place(peer: PeerOptions, port: int | None) -> _Place:
+    try:
+        place = _parse_address(peer.peer)
+    except ValueError as error:
+        raise UsageError(f"cannot use {peer.peer} as PEER: {error}") from None
+    if port is not None and place.port not in (None, port):
+        raise UsageError(f"two ports: {peer.peer} and {port}; write one")
+    called = peer.called_ae_title
+    if called is not None and place.ae_title not in (None, called.strip(" ")):
+        raise UsageError(f"two AE titles: {peer.peer} and --called-aet {called}; write one")
+    return place
+
+
+def _known_place(config: Config, known: configuration.Peer) -> _Place:
+    try:
+        place = _parse_address(known.address)
+    except ValueError as error:
+        raise ConfigError(
+            f"cannot use {config.path}: peers.{known.name}.address: {error}"
+        ) from None
+    return replace(place, ae_title=known.called_ae_title or place.ae_title)
+
+
+def _parse_address(text: str) -> _Place:
+    """Parse HOST, HOST:PORT, [IPV6]:PORT or a bare IPv6 address, each with AET@ in front or not."""
+    title, at, place = text.rpartition("@")
+    if place.startswith("["):
+        host, bracket, rest = place[1:].partition("]")
+        if not bracket or rest[:1] not in ("", ":"):
+            raise ValueError("after [ an IPv6 address, ] and :PORT are expected")
+        colon, number = rest[:1], rest[1:]
+    elif place.count(":") > 1:
+        host, colon, number = place, "", ""
+    else:
+        host, colon, number = place.partition(":")
+    if not host or " " in host or not host.isprintable():
+        raise ValueError("a host name or address is expected")
+    if ":" in host:
+        _check_ipv6(host)
+    if colon and not _is_digits(number):
+        raise ValueError(f"{number!r} is not a port")
+    return _Place(
+        host,
+        configuration.port_number(int(number)) if colon else None,
+        configuration.ae_title(title) if at else None,
+    )
+
+
+def _check_ipv6(host: str) -> None:
+    from ipaddress import IPv6Address
+
+    try:
+        IPv6Address(host)
+    except ValueError:
+        raise ValueError(f"{host} is not an IPv6 address") from None
+
+
+def _is_digits(text: str) -> bool:
+    # 20 digits: enough for every number, and int() of a very long one would fail
+    return text.isascii() and text.isdigit() and len(text) <= 20
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _typed_settings(network: NetworkOptions) -> Settings:
+    return Settings(
+        _typed(configuration.ae_title, network.calling_ae_title, "--aet"),
+        _typed_timeout(network, "connect"),
+        _typed_timeout(network, "acse"),
+        _typed_timeout(network, "dimse"),
+        _typed(configuration.pdu_length, network.max_pdu, "--max-pdu"),
+    )
+
+
+def _typed_timeout(options: NetworkOptions | ListenOptions, phase: str) -> float | None:
+    own = _typed(configuration.seconds, getattr(options, f"{phase}_timeout"), f"--{phase}-timeout")
+    every = _typed(configuration.seconds, options.timeout, "--timeout")
+    return every if own is None else own
+
+
+def _typed(check: Check[T], value: object, option: str) -> T | None:
+    if value is None:
+        return None
+    try:
+        return check(value)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from None
+
+
+def _filled(value: T | None) -> T:
+    if value is None:
+        raise LocalProtocolError("a setting has no built-in value")
+    return value
