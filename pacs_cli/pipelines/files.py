@@ -17,11 +17,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """A path that was left out, and why; `is_failure` when its user would want to know."""
+    """A path that was left out, and why."""
 
     path: str
     reason: str
-    is_failure: bool = True
 
 
 def find_files(paths: Iterable[str], follow: bool = False) -> Iterator[Found | Passed]:
@@ -42,7 +41,7 @@ def _look(path: str, follow: bool, entered: set[tuple[int, int]]) -> Iterator[Fo
     while stack:
         current = stack.pop()
         try:
-            status = os.stat(current)
+            status = os.stat(current)  # noqa: PTH116 - a Path would not hold every name
         except OSError as error:
             yield Passed(current, _reason(error))
             continue

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pacs_cli.dicom.part10 import Header, probe
+from pacs_cli.dicom.part10 import Header, IsDirectory, probe
 from pacs_cli.errors import Exit, InputError, NoAcceptedContext, PacsError
 from pacs_cli.net.target import Target
 from pacs_cli.pipelines.files import Found, Passed, find_files
@@ -69,13 +69,14 @@ def collect(paths: Iterable[str]) -> tuple[list[Item], list[Sent], list[Passed]]
         if isinstance(found, Found):
             try:
                 items.append(Item(found.path, probe(found.path)))
+            except IsDirectory:
+                # it lists objects and is none: a folder from a disc is sent whole without it
+                passed.append(Passed(found.path, "a DICOMDIR is not sent"))
             except InputError as error:
                 failures.append(Sent(found.path, None, None, str(error), exit=error.exit))
-        elif found.is_failure:
+        else:
             reason = f"cannot read {found.path}: {found.reason}"
             failures.append(Sent(found.path, None, None, reason, exit=Exit.BAD_INPUT))
-        else:
-            passed.append(found)
     return items, failures, passed
 
 
