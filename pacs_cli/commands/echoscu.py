@@ -50,7 +50,7 @@ def echoscu(
     report = Report.for_output(output)
     target = resolve_target(peer, port, network)
     display = Display(report)
-    with Session(target, _OFFER, trace=display.traced) as session:
+    with Session(target, _OFFER, trace=display.trace) as session:
         display.opened(session)
         context = session.contexts[1]
         if not context.is_accepted:

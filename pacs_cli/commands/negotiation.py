@@ -19,6 +19,8 @@ class Display:
 
     def __init__(self, report: Report) -> None:
         self._report = report
+        #: what a Session is given: None unless every command set is to be shown
+        self.trace = self._traced if report.is_debugging else None
 
     def opened(self, session: Session) -> None:
         """Show what was negotiated: a table with -v, both association PDUs with -d."""
@@ -31,9 +33,11 @@ class Display:
                 f"negotiated with {session.target}", _COLUMNS, _rows(session), to_stderr=True
             )
 
-    def traced(self, direction: str, context_id: int, command: Command) -> None:
-        """Show one command set, with -d."""
-        values = ", ".join(f"{name}={_value(name, value)}" for name, value in command.elements.items())
+    def _traced(self, direction: str, context_id: int, command: Command) -> None:
+        """Show one command set."""
+        values = ", ".join(
+            f"{name}={_value(name, value)}" for name, value in command.elements.items()
+        )
         self._report.debug(f"{direction} {command.name} context {context_id}: {values}")
 
 

@@ -62,7 +62,7 @@ def storescu(
     label = f"sending to {target.called_ae_title}"
     try:
         with report.progress(len(items), sum(item.size for item in items), label) as progress:
-            for sent in send(target, items, display.opened, display.traced):
+            for sent in send(target, items, display.opened, display.trace):
                 totals.add(sent)
                 progress.advance(1, sent.item.size if sent.item else 0)
     finally:

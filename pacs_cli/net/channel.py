@@ -215,6 +215,8 @@ class Channel:
 
 def _after(batch: list[Buffer], sent: int) -> list[Buffer]:
     """Return what of `batch` is still to be written after `sent` bytes went out."""
+    if sent == sum(map(len, batch)):
+        return []
     for position, buffer in enumerate(batch):
         if sent < len(buffer):
             rest = memoryview(buffer)[sent:]

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 
 from pacs_cli.errors import LocalProtocolError, PeerProtocolError
 from pacs_cli.wire.message import Buffer, CommandReceived, Fragment, MessageReader, fragments
@@ -140,7 +141,7 @@ AssociationEvent = (
 _FIRST_BUFFER = 8 * 1024
 #: Once data flows: several PDUs per system call without leaving the second-level cache.
 _DATA_BUFFER = 512 * 1024
-#: Bytes handed out by one `outgoing()`: one write deadline covers them.
+#: Bytes handed out by one `outgoing()`, about: one write deadline covers them.
 _BATCH = 1024 * 1024
 #: Buffers of one sendmsg; IOV_MAX is 1024 on Linux, macOS and the BSDs.
 _BATCH_BUFFERS = 1000
@@ -179,6 +180,7 @@ class Association:
         self._pending: deque[Iterator[Buffer]] = deque()
         self._buffer = bytearray(_FIRST_BUFFER)
         self._start = self._end = 0
+        self._batch_buffers = _BATCH_BUFFERS
         self._has_part = False
         self._is_deaf = False
         self._serial = 0
@@ -295,16 +297,11 @@ class Association:
         self._fire(Event.ARTIM_EXPIRED)
 
     def outgoing(self) -> list[Buffer]:
-        """Return the next buffers to write, in order: at most 1 MiB, empty when all is said."""
+        """Return the next buffers to write, in order: about 1 MiB, empty when all is said."""
         batch: list[Buffer] = []
-        size = 0
-        while self._pending and size < _BATCH and len(batch) < _BATCH_BUFFERS:
-            for buffer in self._pending[0]:
-                batch.append(buffer)
-                size += len(buffer)
-                if size >= _BATCH or len(batch) >= _BATCH_BUFFERS:
-                    break
-            else:
+        while self._pending and (room := self._batch_buffers - len(batch)):
+            batch.extend(islice(self._pending[0], room))
+            if len(batch) < self._batch_buffers:
                 self._pending.popleft()
         return batch
 
@@ -362,6 +359,8 @@ class Association:
     def _establish(self, answer: AssociateAccept, contexts: dict[int, Context]) -> None:
         self.associate_answer = answer
         self.contexts.update(contexts)
+        # each fragment has a header and a payload
+        self._batch_buffers = min(2 * (_BATCH // max(self._fragment_size(), 2)) + 2, _BATCH_BUFFERS)
 
     def _fragment_size(self) -> int:
         """Payload bytes of one PDV: the peer's maximum less the PDV's six header bytes."""

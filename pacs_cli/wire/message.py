@@ -48,8 +48,18 @@ def fragments(
     if size < 2:
         raise LocalProtocolError(f"fragments of {size} bytes")
     views = [memoryview(buffer).cast("B") for buffer in buffers]
-    remaining = sum(len(view) for view in views)
     full_header = pdata_header(context_id, control, size)
+    if len(views) == 1:
+        # what is sent in bulk: one view, cut without bookkeeping
+        (view,) = views
+        last = max(len(view) - 1, 0) // size * size
+        for offset in range(0, last, size):
+            yield full_header
+            yield view[offset : offset + size]
+        yield pdata_header(context_id, control | _IS_LAST, len(view) - last)
+        yield view[last:]
+        return
+    remaining = sum(len(view) for view in views)
     position = offset = 0
     while True:
         room = min(size, remaining)
