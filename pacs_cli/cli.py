@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -38,6 +39,14 @@ COMMANDS: tuple[Command, ...] = (
         "demo", "pacs_cli.commands.demo", "Send, store and compare real files on this machine."
     ),
 )
+
+#: What the parser's names of types are to people.
+_WORDS = {
+    "int": "whole number",
+    "int range": "whole number",
+    "float": "number",
+    "float range": "number",
+}
 
 _HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 
@@ -162,7 +171,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str]) -> Exit:
     root = application()
     try:
-        with root.make_context("pacs", arguments or ["--help"]) as context:
+        # a copy, for the parser empties the list it is given
+        with root.make_context("pacs", arguments[:] or ["--help"]) as context:
             result = root.invoke(context)
     except typer.Exit as end:
         # help that nobody asked for: a script whose command came out empty must not go on
@@ -223,12 +233,18 @@ def _usage_problem(error: click.exceptions.ClickException, arguments: list[str])
         params = error.ctx.command.get_params(error.ctx) if error.ctx else []
         hint = nearest(typed, [name for each in params for name in each.opts])
         return f"no such option {typed}{hint}"
+    if isinstance(error, click.exceptions.BadOptionUsage):
+        return f"{error.option_name} needs a value"
     if isinstance(error, click.exceptions.BadParameter) and error.param is not None:
         is_option = error.param.param_type_name == "option"
         name = error.param.opts[-1] if is_option else error.param.human_readable_name
         if isinstance(error, click.exceptions.MissingParameter):
             return f"missing {name}"
-        return f"{name}: {error.message.rstrip('.')}"
+        kind = error.param.type.name
+        words = error.message.rstrip(".").replace(
+            f"valid {kind}", _WORDS.get(kind, f"valid {kind}")
+        )
+        return f"{name}: {words}"
     return problem[:1].lower() + problem[1:]
 
 
@@ -245,7 +261,7 @@ def _output_of(arguments: list[str]) -> OutputOptions:
     typed = arguments[: arguments.index("--")] if "--" in arguments else arguments
     short = "".join(each for each in typed if each[:1] == "-" and set(each[1:]) <= set("qvd"))
     log = ""
-    for word, following in zip(typed, [*typed[1:], ""], strict=True):
+    for word, following in pairwise([*typed, ""]):
         if word == "--log-file":
             log = following
         elif word.startswith("--log-file="):
