@@ -104,10 +104,11 @@ def running_provider(
     limits: Limits | None = None,
     caps: Caps | None = None,
     abstract_syntaxes: frozenset[str] | None = None,
+    syntaxes: Sequence[str] = (EXPLICIT, IMPLICIT),
     **settings: object,
 ) -> Iterator[Running]:
     """Serve on a free port inside the block."""
-    policy = prefer_in_order(abstract_syntaxes, [EXPLICIT, IMPLICIT])
+    policy = prefer_in_order(abstract_syntaxes, syntaxes)
     running = Running(
         Settings(policy, limits=limits or Limits(), **settings), handler or MemoryHandler(), caps
     )
