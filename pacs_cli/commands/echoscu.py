@@ -40,7 +40,10 @@ def echoscu(
     output: OutputOptions,
     port: Port = None,
     repeat: Annotated[
-        int, typer.Option("--repeat", min=1, help="Echo this many times on one association.")
+        int,
+        typer.Option(
+            "--repeat", metavar="N", min=1, help="Echo this many times on one association."
+        ),
     ] = 1,
 ) -> Exit:
     """Ask a peer for a C-ECHO and time each phase.
