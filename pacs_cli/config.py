@@ -154,6 +154,11 @@ def port_number(value: object) -> int:
     raise ValueError(f"must be a port from 1 to 65535, not {value!r}")
 
 
+def listening_port(value: object) -> int:
+    """Return a port to listen on, 0 for any free one, or raise ValueError."""
+    return 0 if value == 0 and _is_number(value) else port_number(value)
+
+
 def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -180,7 +185,7 @@ _PEER: Mapping[str, Check[Any]] = {
 _ARCHIVE: Mapping[str, Check[Any]] = {
     "out": _text,
     "aet": ae_title,
-    "port": port_number,
+    "port": listening_port,
     "bind": _text,
 }
 _TOP: Mapping[str, Check[Any]] = {

@@ -130,7 +130,10 @@ class NetworkOptions:
 class ListenOptions:
     """Where and as whom to be called; None where nothing was typed."""
 
-    port: Port = None
+    port: Annotated[
+        int | None,
+        typer.Argument(metavar="[PORT]", help="TCP port; 0 for any free one.", show_default=False),
+    ] = None
     ae_title: _Aet = None
     bind: Annotated[
         str | None,
@@ -345,7 +348,8 @@ def resolve_listen(options: ListenOptions, config: Config | None = None) -> List
     """
     config = config or configuration.load(os.environ)
     archive = config.archive
-    port = _typed(configuration.port_number, options.port, "PORT") or archive.port
+    port = _typed(configuration.listening_port, options.port, "PORT")
+    port = archive.port if port is None else port
     if port is None:
         raise UsageError("no port to listen on: write it, or set archive.port in the configuration")
     typed = Settings(
