@@ -285,7 +285,7 @@ def reconcile(blobs: Blobs, index: Index) -> Recovered:
         if rows.pop(relative, None) is not None:
             continue
         try:
-            added += index.add(_row_of_file(blobs.path(relative)))
+            added += index.add(row_of_file(blobs.path(relative)))
         except (InputError, OSError):
             unreadable.append(relative)
     for uid in rows.values():
@@ -293,7 +293,8 @@ def reconcile(blobs: Blobs, index: Index) -> Recovered:
     return Recovered(added, len(rows), tuple(unreadable))
 
 
-def _row_of_file(path: Path) -> InstanceRow:
+def row_of_file(path: Path) -> InstanceRow:
+    """Return what the index would keep of a file; raises InputError when it cannot be kept."""
     header = probe(path)
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -93,14 +93,22 @@ class Archive:
         self.process = process
         self.folder = folder
         self.events = [json.loads(process.stdout.readline())]
+        assert "port" in self.events[0], self.events[0]
         self.port: int = self.events[0]["port"]
+        # read as they come: a full pipe would make the archive wait for us
+        self._reading = threading.Thread(target=self._read)
+        self._reading.start()
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send the signal, read the remaining events, return the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(number)
-        self.events += [json.loads(line) for line in self.process.stdout]
+        self._reading.join(20)
         return self.process.wait(20)
+
+    def _read(self) -> None:
+        for line in self.process.stdout:
+            self.events.append(json.loads(line))
 
     def kind(self, kind: str) -> list[dict[str, object]]:
         """Return the events of one type."""

@@ -31,7 +31,7 @@ def test_echoscu_of_dcmtk_is_answered(tmp_path):
 
 @pytest.mark.parametrize(
     "sender",
-    [("storescu", "-R", "-xv", "-nh"), ("dcmsend", "-dn", "-nh")],
+    [("storescu", "-R", "-xw", "-nh"), ("dcmsend", "-dn", "-nh")],
     ids=["storescu", "dcmsend"],
 )
 def test_senders_of_dcmtk_are_stored(tmp_path, sender):

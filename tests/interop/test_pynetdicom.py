@@ -14,6 +14,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 from pynetdicom import AE, build_role, evt
+from pynetdicom.dsutils import encode
 
 from pacs_cli.dicom.part10 import probe
 from tests.interop.peers import pacs_storescp, run_pacs
@@ -97,9 +98,12 @@ def test_pynetdicom_stores_into_our_archive(tmp_path, syntax):
         assert archive.stop() == 0
     (event,) = archive.kind("instance")
     assert (event["status"], event["transfer_syntax_uid"]) == ("0000", syntax)
-    kept = dcmread(archive.files()[dataset.SOPInstanceUID])
-    assert kept == dataset
-    assert kept.file_meta.SourceApplicationEntityTitle == "SENDER"
+    kept = archive.files()[dataset.SOPInstanceUID]
+    sent = encode(
+        dataset, syntax.is_implicit_VR, syntax.is_little_endian, deflated=syntax.is_deflated
+    )
+    assert dataset_bytes(kept) == sent
+    assert dcmread(kept).file_meta.SourceApplicationEntityTitle == "SENDER"
 
 
 def _has_study(sample) -> bool:
