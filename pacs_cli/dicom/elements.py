@@ -49,8 +49,9 @@ _CREATOR_MASK, _CREATOR_PATTERN = 0x0001FF00, 0x00010000
 #: else must not fill the memory. Those beyond it lose only their VR in Implicit VR.
 _MAX_CREATORS = 4096
 
-#: How far `pick` inflates: headers are a few KiB, and a private element may hold some hundred.
-_PICK_INFLATE = 4 * 1024 * 1024
+#: How far `pick` inflates, the next when one was not enough: headers are a few KiB, and a private
+#: element may hold some hundred. Inflating costs 3 ms per MiB.
+_PICK_INFLATE = (64 * 1024, 4 * 1024 * 1024)
 
 
 class TruncatedDataset(MalformedDataset):
@@ -245,14 +246,13 @@ def pick(
     the value of a sequence is its bytes. What a value holds is not checked.
 
     data      the data set or its first bytes; deflated ones are inflated as far as needed
-    tags      best a set; a few tens
-    complete  False when data set goes on after `data`
+    tags      at least one; best a set
+    complete  False when the data set goes on after `data`
     raises    TruncatedDataset when it ends (or, incomplete, more of it is needed) before the
               largest tag; MalformedDataset
     """
     if encoding.deflated:
-        data = inflate_head(data, _PICK_INFLATE)
-        complete = complete and len(data) < _PICK_INFLATE
+        return _pick_deflated(data, tags, complete)
     found: dict[int, bytes] = {}
     size = len(data)
     last = max(tags)
@@ -286,6 +286,19 @@ def pick(
     if offset != size or not complete:
         raise TruncatedDataset(f"the data set ends early, at byte {size}", size)
     return found
+
+
+def _pick_deflated(data: Data, tags: Collection[int], complete: bool) -> dict[int, bytes]:
+    for limit in _PICK_INFLATE:
+        head = inflate_head(data, limit)
+        is_all = len(head) < limit
+        try:
+            return pick(head, _EXPLICIT_LITTLE, tags, complete and is_all)
+        except TruncatedDataset:
+            if is_all:
+                raise
+    limit = _PICK_INFLATE[-1]
+    raise MalformedDataset(f"the deflated header is longer than {limit} bytes", limit)
 
 
 def inflate(data: Data, limit: int) -> bytes:
@@ -393,13 +406,13 @@ class _Walk:
         offset = self._offset
         if offset < level.end or not level.defined:
             tag, _, _, start = header_at(self._view, offset, False, level.encoding.little)
+            if start > level.end:
+                raise _past_end(tag, offset)
             # some writers delimit what has a length as well
             if tag != _ITEM_DELIMITER or (level.defined and start != level.end):
                 raise MalformedDataset(f"{_name(tag)} at byte {offset} is not an element", offset)
             if len(self._stack) == 1:
                 raise MalformedDataset(f"item delimiter without an item at byte {offset}", offset)
-            if start > level.end:
-                raise _past_end(tag, offset)
             self._offset = start
         depth = self._depth
         self._stack.pop()
@@ -435,10 +448,8 @@ class _Walk:
         if self._stack[-1].encoding.explicit:
             return True  # PS3.5 6.2.2
         # without a VR and in no dictionary: what begins with an item is a sequence
-        return header_at(self._view, self._offset, False, self._stack[-1].encoding.little)[0] in (
-            _ITEM,
-            _SEQUENCE_DELIMITER,
-        )
+        little = self._stack[-1].encoding.little
+        return header_at(self._view, self._offset, False, little)[0] == _ITEM
 
     def _item(self, level: _Level, sequence: int) -> Event:
         """Read the header of an item, or end the sequence (PS3.5 7.5.1 and 7.5.2)."""

@@ -1,0 +1,33 @@
+# bash completion for pacs
+_pacs() {
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}
+    local options= choices= peer= choice
+    COMPREPLY=()
+    if ((COMP_CWORD == 1)); then
+        mapfile -t COMPREPLY < <(compgen -W "echoscu storescu storescp demo --help --version" -- "$current")
+        return
+    fi
+    case ${COMP_WORDS[1]} in
+        echoscu) options='-aec --called-aet -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file --repeat -h --help'; choices=''; peer=yes ;;
+        storescu) options='-aec --called-aet -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; peer=yes ;;
+        storescp) options='-aet --aet --bind --check-called --max-associations -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file --out --db --durability -h --help'; choices='--durability=full,relaxed'; peer=no ;;
+        demo) options='--json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; peer=no ;;
+        *) return ;;
+    esac
+    for choice in $choices; do
+        if [[ $previous == "${choice%%=*}" ]]; then
+            choice=${choice#*=}
+            mapfile -t COMPREPLY < <(compgen -W "${choice//,/ }" -- "$current")
+            return
+        fi
+    done
+    if [[ $current == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
+    elif [[ $peer == yes ]] && ((COMP_CWORD == 2)); then
+        mapfile -t COMPREPLY < <(compgen -W "$(sed -n 's/^[[:space:]]*\[peers\.\([A-Za-z0-9_-]*\)\].*/\1/p' "${PACS_CONFIG:-${XDG_CONFIG_HOME:-$HOME/.config}/pacs/config.toml}" 2>/dev/null)" -- "$current")
+    else
+        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        compopt -o filenames 2>/dev/null
+    fi
+}
+complete -F _pacs pacs

@@ -1,0 +1,200 @@
+"""Completion scripts for bash, zsh and fish: static, they never start Python.
+
+Peer names come from the `[peers.NAME]` lines of the configuration file, read by sed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+
+class _Option(Protocol):
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    @property
+    def metavar(self) -> str: ...
+    @property
+    def help(self) -> str: ...
+    @property
+    def takes_value(self) -> bool: ...
+
+
+class _Page(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def summary(self) -> str: ...
+    @property
+    def options(self) -> Sequence[_Option]: ...
+
+
+_PEERS = (
+    r"sed -n 's/^[[:space:]]*\[peers\.\([A-Za-z0-9_-]*\)\].*/\1/p' "
+    '"${PACS_CONFIG:-${XDG_CONFIG_HOME:-$HOME/.config}/pacs/config.toml}" 2>/dev/null'
+)
+
+
+def bash(pages: Iterable[_Page]) -> str:
+    """Return the script for bash."""
+    pages = list(pages)
+    names = " ".join(page.name for page in pages)
+    cases = "".join(
+        f"        {page.name}) options={_quoted(' '.join(_names(page)))}; "
+        f"choices={_quoted(' '.join(_choices(page)))}; peer={_peer_word(page)} ;;\n"
+        for page in pages
+    )
+    return f"""# bash completion for pacs
+_pacs() {{
+    local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD-1]}}
+    local options= choices= peer= choice
+    COMPREPLY=()
+    if ((COMP_CWORD == 1)); then
+        mapfile -t COMPREPLY < <(compgen -W "{names} --help --version" -- "$current")
+        return
+    fi
+    case ${{COMP_WORDS[1]}} in
+{cases}        *) return ;;
+    esac
+    for choice in $choices; do
+        if [[ $previous == "${{choice%%=*}}" ]]; then
+            choice=${{choice#*=}}
+            mapfile -t COMPREPLY < <(compgen -W "${{choice//,/ }}" -- "$current")
+            return
+        fi
+    done
+    if [[ $current == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
+    elif [[ $peer == yes ]] && ((COMP_CWORD == 2)); then
+        mapfile -t COMPREPLY < <(compgen -W "$({_PEERS})" -- "$current")
+    else
+        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        compopt -o filenames 2>/dev/null
+    fi
+}}
+complete -F _pacs pacs
+"""
+
+
+def zsh(pages: Iterable[_Page]) -> str:
+    """Return the script for zsh."""
+    pages = list(pages)
+    commands = "".join(f"        {_quoted(f'{p.name}:{p.summary}')}\n" for p in pages)
+    cases = "".join(
+        f"        {page.name})\n            _arguments -s \\\n"
+        + "".join(f"                {spec} \\\n" for spec in _zsh_specs(page))
+        + f"                {_zsh_rest(page)}\n            ;;\n"
+        for page in pages
+    )
+    return f"""#compdef pacs
+_pacs_peers() {{
+    local -a peers
+    peers=(${{(f)"$({_PEERS})"}})
+    _describe peer peers
+}}
+_pacs() {{
+    local -a commands
+    commands=(
+{commands}    )
+    if ((CURRENT == 2)); then
+        _describe command commands
+        _arguments '--help[show help]' '--version[show the version]'
+        return
+    fi
+    local command=$words[2]
+    shift words
+    ((CURRENT--))
+    case $command in
+{cases}    esac
+}}
+if [ "$funcstack[1]" = "_pacs" ]; then
+    _pacs "$@"
+else
+    compdef _pacs pacs
+fi
+"""
+
+
+def fish(pages: Iterable[_Page]) -> str:
+    """Return the script for fish."""
+    lines = [
+        "# fish completion for pacs",
+        "function __pacs_peers",
+        "    set -l config $PACS_CONFIG",
+        '    test -n "$config"; or set config (test -n "$XDG_CONFIG_HOME"; and echo'
+        " $XDG_CONFIG_HOME; or echo $HOME/.config)/pacs/config.toml",
+        r"    sed -n 's/^[[:space:]]*\[peers\.\([A-Za-z0-9_-]*\)\].*/\1/p' $config 2>/dev/null",
+        "end",
+        "complete -c pacs -n __fish_use_subcommand -f -l help -d 'show help'",
+        "complete -c pacs -n __fish_use_subcommand -f -l version -d 'show the version'",
+    ]
+    for page in pages:
+        summary = _quoted(page.summary)
+        lines.append(f"complete -c pacs -n __fish_use_subcommand -f -a {page.name} -d {summary}")
+        seen = f"-n '__fish_seen_subcommand_from {page.name}'"
+        if _has_peer(page):
+            is_second = f"{seen[:-1]}; and test (count (commandline -opc)) -eq 2'"
+            lines.append(f"complete -c pacs {is_second} -a '(__pacs_peers)' -d peer")
+        for option in page.options:
+            lines += [f"complete -c pacs {seen} {_fish(option)}"] if option.names else []
+    return "\n".join(lines) + "\n"
+
+
+def _fish(option: _Option) -> str:
+    parts = []
+    for name in option.names:
+        kind = "-l" if name.startswith("--") else "-s" if len(name) == 2 else "-o"
+        parts.append(f"{kind} {name.lstrip('-')}")
+    if option.takes_value:
+        values = option.metavar.split("|")
+        parts.append(f"-x -a {_quoted(' '.join(values))}" if len(values) > 1 else "-r")
+    return " ".join([*parts, f"-d {_quoted(option.help)}"])
+
+
+def _zsh_specs(page: _Page) -> list[str]:
+    specs = []
+    for option in page.options:
+        text = option.help.translate(str.maketrans("[]:", "();"))
+        value = ""
+        if option.takes_value:
+            values = option.metavar.split("|")
+            action = f"({' '.join(values)})" if len(values) > 1 else _zsh_action(option)
+            value = f":{values[0].lower()}:{action}"
+        excluded = f"({' '.join(option.names)})" if len(option.names) > 1 else ""
+        specs += [_quoted(f"{excluded}{name}[{text}]{value}") for name in option.names]
+    return specs
+
+
+def _zsh_action(option: _Option) -> str:
+    return "_files" if option.metavar in ("FILE", "DIR", "PATH") else " "
+
+
+def _zsh_rest(page: _Page) -> str:
+    return "'1:peer:_pacs_peers' '*:file:_files'" if _has_peer(page) else "'*:file:_files'"
+
+
+def _names(page: _Page) -> list[str]:
+    return [name for option in page.options for name in option.names]
+
+
+def _choices(page: _Page) -> list[str]:
+    """Return `--option=a b` for options that take one of several words."""
+    return [
+        f"{name}={option.metavar.replace('|', ',')}"
+        for option in page.options
+        for name in option.names
+        if "|" in option.metavar
+    ]
+
+
+def _has_peer(page: _Page) -> bool:
+    return any(not option.names and option.metavar.startswith("PEER") for option in page.options)
+
+
+def _peer_word(page: _Page) -> str:
+    return "yes" if _has_peer(page) else "no"
+
+
+def _quoted(text: str) -> str:
+    """Quote for any of the three shells."""
+    return "'" + text.replace("'", "'\\''") + "'"

@@ -1,0 +1,97 @@
+"""The documents say what is true: their commands run, their tables are complete."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pacs_cli.errors import Exit
+from tests.interop.peers import pacs_storescp
+from tests.support import CT, MR
+from tests.writing import write_object
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+#: One `console` block: a command after `$ ` and its output, in which `...` stands for anything.
+BLOCKS = re.findall(r"```console\n\$ (.*?)\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with a pacs on the path and two scans."""
+    (tmp_path / "scans").mkdir()
+    write_object(tmp_path / "scans" / "ct.dcm", CT, "1.2.3.1")
+    write_object(tmp_path / "scans" / "mr.dcm", MR, "1.2.3.2")
+    program = tmp_path / "bin" / "pacs"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m pacs_cli "$@"\n')
+    program.chmod(0o755)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("command", "output"), BLOCKS, ids=[block[0] for block in BLOCKS])
+def test_command_of_the_readme_gives_the_output_it_shows(command, output, folder):
+    with pacs_storescp(folder / "archive", "--aet", "ARCHIVE") as archive:
+        command = command.replace("127.0.0.1:11112", f"127.0.0.1:{archive.port}")
+        done = subprocess.run(
+            ["sh", "-c", command],
+            cwd=folder,
+            env={**os.environ, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        port = str(archive.port)
+    pattern = re.escape(output).replace(r"\.\.\.", ".*").replace("11112", port)
+    assert re.fullmatch(pattern, done.stdout), done.stdout
+
+
+def test_receiver_of_the_readme_runs(folder):
+    (line,) = re.findall(r"^pacs storescp 11112 (.*)$", README, re.MULTILINE)
+    _, ae_title, _, out = line.split()
+    with pacs_storescp(folder / out, "--aet", ae_title) as archive:
+        assert archive.events[0]["ae_title"] == "ARCHIVE"
+
+
+def test_readme_has_two_commands_that_set_everything_up():
+    first, second = re.findall(r"```sh\n(.*?)\n```", README)[:2]
+    assert first.endswith("pip install . && pacs demo")
+    assert second == "pip install -e '.[test]' && pytest"
+    assert (ROOT / ".ci" / "run").read_text().rstrip().endswith(second)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(path):
+    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
+        if "://" not in target:
+            assert (path.parent / target).exists(), target
+
+
+def test_exit_codes_are_all_documented():
+    rows = re.findall(r"^\| (\d+) \| (\w+) \|", (ROOT / "docs/exit-codes.md").read_text(), re.M)
+    assert [(int(code), name) for code, name in rows] == [(int(e), e.name) for e in Exit]
+
+
+def test_json_fields_are_all_documented(pacs, folder):
+    text = (ROOT / "docs" / "json.md").read_text()
+    with pacs_storescp(folder / "archive") as archive:
+        records = [
+            *pacs("storescu", "127.0.0.1", archive.port, folder / "scans", "--json").json,
+            *pacs("echoscu", "127.0.0.1", archive.port, "--json").json,
+        ]
+        archive.stop()
+    records += archive.events
+    records += pacs("demo", folder / "scans", "--json").json
+    records += pacs("echoscu", "127.0.0.1", 1, "--json").json
+    for record in records:
+        for name in (record["type"], *record):
+            assert name == "type" or f"`{name}`" in text, (record["type"], name)

@@ -1,0 +1,177 @@
+"""Man pages, completions and docs/cli.md are what a fresh generation gives, and they work."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from pacs_cli.cli import COMMANDS
+from pacs_cli.errors import Exit
+from pacs_cli.generate import _CODES, ROOT, files, main, pages
+from tests.peers import require
+
+GENERATED = files()
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_file_is_what_a_fresh_generation_gives(name):
+    assert (ROOT / name).read_text() == GENERATED[name], "run python -m pacs_cli.generate"
+
+
+def test_nothing_else_stands_among_them():
+    for folder in ("man", "completions"):
+        kept = {f"{folder}/{path.name}" for path in (ROOT / folder).iterdir()}
+        assert kept == {name for name in GENERATED if name.startswith(folder)}
+
+
+def test_check_names_what_differs_and_writes_nothing(tmp_path, monkeypatch, capsys):
+    shutil.copytree(ROOT / "man", tmp_path / "man")
+    (tmp_path / "man" / "pacs.1").write_text("changed")
+    monkeypatch.setattr("pacs_cli.generate.ROOT", tmp_path)
+    assert main(["--check"]) == Exit.SOME_FAILED
+    assert "differs: man/pacs.1" in capsys.readouterr().out
+    assert (tmp_path / "man" / "pacs.1").read_text() == "changed"
+    assert main([]) == Exit.OK
+    assert main(["--check"]) == Exit.OK
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_every_command_has_all_that_belongs_to_it(command):
+    module = import_module(command.module)
+    assert module.EXAMPLES
+    assert module.CONFORMANCE
+    assert f"man/pacs-{command.name}.1" in GENERATED
+    assert f"## pacs {command.name}\n" in GENERATED["docs/cli.md"]
+    assert (ROOT / "tests" / "commands" / f"test_{command.name}.py").is_file()
+
+
+def test_every_option_is_explained():
+    for page in pages():
+        for option in page.options:
+            assert option.help, (page.name, option.names)
+
+
+def test_every_exit_code_is_explained():
+    assert set(_CODES) == set(Exit)
+
+
+@pytest.mark.parametrize("name", [name for name in GENERATED if name.startswith("man/")])
+def test_man_page_is_clean_roff(name):
+    require("groff")
+    done = subprocess.run(
+        ["groff", "-man", "-Tutf8", "-ww", "-z", str(ROOT / name)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""
+
+
+# -- completion in the real shells ---------------------------------------------------------------
+
+
+@pytest.fixture
+def environment(tmp_path) -> dict[str, str]:
+    """A configuration with two peers, and no python on the path: completion must not need one."""
+    config = tmp_path / "config.toml"
+    config.write_text('[peers.ward]\naddress = "a:1"\n[peers.archive-2]\naddress = "b:1"\n')
+    path = tmp_path / "bin"
+    path.mkdir()
+    for tool in ("sed", "bash", "zsh", "fish"):
+        if (found := shutil.which(tool)) is not None:
+            (path / tool).symlink_to(found)
+    return {"PATH": str(path), "PACS_CONFIG": str(config), "HOME": str(tmp_path), "TERM": "dumb"}
+
+
+CASES = [
+    ("pacs ", {"echoscu", "storescu", "storescp", "demo"}),
+    ("pacs echoscu --re", {"--repeat"}),
+    ("pacs echoscu ", {"ward", "archive-2"}),
+    ("pacs storescu wa", {"ward"}),
+    ("pacs storescp --durability ", {"full", "relaxed"}),
+]
+
+
+def _run(shell: str, script: str, environment: dict[str, str], folder: Path) -> set[str]:
+    done = subprocess.run(
+        [require(shell), *(["-f"] if shell == "zsh" else []), "-c", script],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=folder,
+        timeout=30,
+        check=False,
+    )
+    assert done.stderr == ""
+    return {line.split("\t")[0].strip() for line in done.stdout.splitlines() if line.strip()}
+
+
+@pytest.mark.parametrize(("line", "expected"), CASES)
+def test_bash_completes(line, expected, environment, tmp_path):
+    words = line.split(" ")
+    quoted = " ".join(f"'{word}'" for word in words)
+    script = f"""
+        source {ROOT}/completions/pacs.bash
+        COMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}
+        _pacs; printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    found = _run("bash", script, environment, tmp_path)
+    assert expected <= found
+    assert found <= expected | {"--help", "--version"}
+
+
+@pytest.mark.parametrize(("line", "expected"), CASES)
+def test_fish_completes(line, expected, environment, tmp_path):
+    script = f"source {ROOT}/completions/pacs.fish; complete -C '{line}'"
+    assert expected <= _run("fish", script, environment, tmp_path)
+
+
+@pytest.mark.parametrize(("line", "expected"), CASES)
+def test_zsh_completes(line, expected, environment, tmp_path):
+    """zsh completes only at a prompt, so it is given a terminal of its own and a tab."""
+    require("zsh")
+    shown = _zsh_shows(line, environment, tmp_path)
+    for word in expected:
+        assert word in shown
+
+
+def _zsh_shows(line: str, environment: dict[str, str], folder: Path) -> str:
+    import pty
+    import select
+
+    process, terminal = pty.fork()
+    if process == 0:  # pragma: no cover - the child becomes zsh
+        os.chdir(folder)
+        os.execve(shutil.which("zsh", path=environment["PATH"]), ["zsh", "-f", "-i"], environment)
+    setup = (
+        f"autoload -U compinit; compinit -u -D; source {ROOT}/completions/_pacs; "
+        "PS1=; setopt no_beep; stty -echo; echo REA''DY\n"
+    )
+    shown = b""
+
+    def read_until(mark: bytes | None, quiet: float) -> None:
+        nonlocal shown
+        while mark is None or mark not in shown:
+            if not select.select([terminal], [], [], quiet)[0]:
+                return
+            try:
+                shown += os.read(terminal, 65536)
+            except OSError:
+                return
+
+    try:
+        os.write(terminal, setup.encode())
+        read_until(b"READY", 20)
+        shown = b""
+        os.write(terminal, line.encode() + b"\t\t")
+        read_until(None, 1.0)
+    finally:
+        os.write(terminal, b"\x03exit\n")
+        os.close(terminal)
+        os.waitpid(process, 0)
+    return shown.decode(errors="replace")
