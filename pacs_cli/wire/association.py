@@ -159,6 +159,7 @@ _EVENTS = {
 }
 _ABORTING = (Action.AA_1, Action.AA_7, Action.AA_8)
 _LAST_WORDS = (State.IDLE, State.AWAITING_CLOSE)
+_UNCONNECTED = (State.IDLE, State.AWAITING_TRANSPORT)
 
 
 class Association:
@@ -371,10 +372,15 @@ class Association:
         # fragments stay even, as PS3.8 Annex E and picky peers expect
         return min(maximum - 6, _UNLIMITED_FRAGMENT) & ~1 if maximum else _UNLIMITED_FRAGMENT
 
+    @property
+    def _is_listening(self) -> bool:
+        """Whether what arrives still means anything."""
+        return not self._is_deaf and self.state not in _UNCONNECTED
+
     def _parse(self, view: memoryview) -> Iterator[AssociationEvent]:
         end = len(view)
         offset = 0
-        while end - offset >= 6 and not self._is_deaf:
+        while end - offset >= 6 and self._is_listening:
             kind, length = self._checked_header(view[offset : offset + 6])
             if end - offset - 6 < length:
                 break
@@ -384,7 +390,7 @@ class Association:
             self._has_part = False
             self._restart_clock()
             yield from self._pdu(kind, body)
-        if self._is_deaf or self.state is State.IDLE:
+        if not self._is_listening:
             self._start = self._end
         elif offset < end and not self._has_part:
             self._has_part = True
@@ -415,14 +421,11 @@ class Association:
     def _violation(self, error: PeerProtocolError) -> PeerProtocolError:
         """Answer a broken PDU (event 19) and hear nothing more; return what to raise."""
         self._is_deaf = True
-        if self.state not in (State.IDLE, State.AWAITING_TRANSPORT):
-            self._fire(Event.INVALID_PDU)
-            self._queue_abort(2, error.reason)
+        self._fire(Event.INVALID_PDU)
+        self._queue_abort(2, error.reason)
         return error
 
     def _pdu(self, kind: PduType, body: memoryview) -> Iterator[AssociationEvent]:
-        if self.state is State.IDLE:
-            return
         if kind is PduType.P_DATA_TF:
             yield from self._data(body)
             return
