@@ -199,9 +199,12 @@ class Association:
 
     def accept(self, answer: AssociateAccept) -> None:
         """Answer a Requested event with A-ASSOCIATE-AC."""
-        assert self.associate_request is not None
-        contexts = negotiated(self.associate_request, answer)
         self._fire(Event.LOCAL_ACCEPT)
+        assert self.associate_request is not None
+        try:
+            contexts = negotiated(self.associate_request, answer)
+        except PeerProtocolError as error:
+            raise LocalProtocolError(f"cannot accept: {error}") from None
         self._queue(answer.encode())
         self._establish(answer, contexts)
 
