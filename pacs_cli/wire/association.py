@@ -248,8 +248,8 @@ class Association:
         """
         if self.state in _LAST_WORDS or self.state is State.AWAITING_ASSOCIATE_RQ:
             return
-        self._fire(Event.LOCAL_ABORT)
-        self._queue_abort(source, reason)
+        if self._fire(Event.LOCAL_ABORT) is Action.AA_1:
+            self._queue_abort(source, reason)
 
     # -- what the connection does ------------------------------------------------------------
 
