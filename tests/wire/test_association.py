@@ -1,0 +1,414 @@
+"""Associations wired back to back, in every state, under every cut of the bytes."""
+
+from __future__ import annotations
+
+import random
+import tracemalloc
+
+import pytest
+
+from pacs_cli.errors import LocalProtocolError, PeerProtocolError
+from pacs_cli.wire.association import (
+    Aborted,
+    Accepted,
+    Association,
+    Closed,
+    CommandReceived,
+    Limits,
+    Rejected,
+    Released,
+    ReleaseRequested,
+    Requested,
+    Role,
+)
+from pacs_cli.wire.command import Command, CommandField, encode_command
+from pacs_cli.wire.message import fragments
+from pacs_cli.wire.pdu import (
+    RELEASE_RP,
+    RELEASE_RQ,
+    Abort,
+    AssociateReject,
+    pdata_header,
+)
+from pacs_cli.wire.states import TABLE, Action, Event, State
+from tests.wire.dialogue import (
+    ANSWER,
+    CT,
+    ECHO,
+    OFFER,
+    STORE,
+    VERIFICATION,
+    answered,
+    established,
+    in_state,
+    plain,
+    pump,
+    requestor_bytes,
+    taken,
+)
+
+PDUS = {
+    Event.ASSOCIATE_AC: ANSWER.encode(),
+    Event.ASSOCIATE_RJ: AssociateReject(1, 1, 7).encode(),
+    Event.ASSOCIATE_RQ: OFFER.encode(),
+    Event.DATA: pdata_header(1, 3, len(ECHO)) + ECHO,
+    Event.RELEASE_RQ: RELEASE_RQ,
+    Event.RELEASE_RP: RELEASE_RP,
+    Event.ABORT: Abort(2, 6).encode(),
+    Event.INVALID_PDU: b"\x99\0\0\0\0\0",
+}
+CALLS = {
+    Event.LOCAL_ASSOCIATE: lambda association: association.request(OFFER),
+    Event.LOCAL_ACCEPT: lambda association: association.accept(ANSWER),
+    Event.LOCAL_REJECT: lambda association: association.reject(1, 1, 7),
+    Event.LOCAL_DATA: lambda association: association.send(1, ECHO),
+    Event.LOCAL_RELEASE: lambda association: association.release(),
+    Event.LOCAL_CONFIRM_RELEASE: lambda association: association.confirm_release(),
+    Event.TRANSPORT_CLOSED: lambda association: association.peer_closed(),
+    Event.ARTIM_EXPIRED: lambda association: association.expire(),
+}
+#: Sta4 lasts no longer than the call of `request`, and Sta12 none longer than a received PDU.
+STATES = [s for s in State if s not in (State.AWAITING_TRANSPORT, State.COLLISION_ACCEPTOR_LOCAL)]
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_state_can_be_reached(state):
+    assert in_state(state).state is state
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("event", PDUS)
+def test_pdu_in_every_state_does_what_the_table_says(event, state):
+    association = in_state(state)
+    if state is State.IDLE:
+        # there is no connection: bytes of a closed one are dropped
+        with_error = event is Event.INVALID_PDU
+        try:
+            assert list(association.receive(PDUS[event])) == []
+            assert not with_error
+        except PeerProtocolError:
+            assert with_error
+        assert taken(association) == b""
+        return
+    action, states = TABLE[event, state]
+    aborts = action in (Action.AA_1, Action.AA_7, Action.AA_8)
+    try:
+        list(association.receive(PDUS[event]))
+        assert not aborts
+    except PeerProtocolError as error:
+        assert aborts
+        assert error.reason == (1 if event is Event.INVALID_PDU else 2)
+        assert taken(association) == Abort(2, error.reason).encode()
+    if action is Action.AR_10:
+        # the release we owe is confirmed at once: AR-4 leads on from Sta12
+        states = (State.AWAITING_CLOSE,)
+    assert association.state in states
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("event", CALLS)
+def test_call_in_every_state_does_what_the_table_says(event, state):
+    association = in_state(state)
+    ends_in = TABLE.get((event, state), (None, ()))[1]
+    is_harmless = (event, state) in (
+        (Event.TRANSPORT_CLOSED, State.IDLE),
+        (Event.LOCAL_CONFIRM_RELEASE, State.COLLISION_ACCEPTOR_RP),
+    )
+    if event is Event.LOCAL_ASSOCIATE and ends_in:
+        ends_in = (State.AWAITING_ASSOCIATE_REPLY,)
+    if ends_in or is_harmless:
+        CALLS[event](association)
+        assert association.state in (ends_in or (state,))
+    else:
+        with pytest.raises((LocalProtocolError, AssertionError)):
+            CALLS[event](association)
+        assert association.state is state
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_abort_may_always_be_called(state):
+    association = in_state(state)
+    association.abort()
+    if (Event.LOCAL_ABORT, state) in TABLE:
+        assert taken(association) == Abort(0, 0).encode()
+        assert association.state is State.AWAITING_CLOSE
+    else:
+        assert taken(association) == b""
+
+
+def test_whole_dialogue_back_to_back():
+    user, provider = Association(Role.REQUESTOR), Association(Role.ACCEPTOR)
+    data = bytes(range(256)) * 100
+    user.request(OFFER)
+    assert pump(user, provider) == [Requested(OFFER)]
+    assert pump(provider, user) == [Accepted(ANSWER)]
+    assert user.contexts == provider.contexts
+    user.send(1, ECHO)
+    (echo,) = pump(user, provider)
+    assert echo.command.name == "C-ECHO-RQ"
+    (response,) = pump(provider, user)
+    assert (response.command.name, response.command.status) == ("C-ECHO-RSP", 0)
+    user.send(3, STORE, [data[:5], data[5:]])
+    command, *pieces = pump(user, provider)
+    assert isinstance(command, CommandReceived)
+    assert b"".join(piece for _, piece, _ in pieces) == data
+    assert [is_last for *_, is_last in pieces] == [False] * (len(pieces) - 1) + [True]
+    pump(provider, user)
+    user.release()
+    assert pump(user, provider) == [ReleaseRequested()]
+    assert pump(provider, user) == [Released()]
+    assert user.is_over
+    assert provider.is_closing
+    assert provider.peer_closed() == []
+    assert provider.is_over
+
+
+def cuts(kind: str, size: int) -> list[int]:
+    if kind == "random":
+        chosen = random.Random(7)
+        return sorted(chosen.sample(range(1, size), 200))
+    step = {"whole": size, "bytes": 1, "seven": 7, "thirteen": 13, "large": 4093}[kind]
+    return list(range(step, size, step))
+
+
+@pytest.mark.parametrize("through", ["receive", "space"])
+@pytest.mark.parametrize("kind", ["whole", "bytes", "seven", "thirteen", "large", "random"])
+def test_events_are_equal_however_the_bytes_are_cut(kind, through):
+    said = requestor_bytes()
+    edges = [0, *cuts(kind, len(said)), len(said)]
+    association = Association(Role.ACCEPTOR)
+    events = []
+    for first, last in zip(edges, edges[1:], strict=False):
+        part = said[first:last]
+        while part:
+            if through == "receive":
+                incoming, part = association.receive(part), b""
+            else:
+                space = association.space()
+                count = min(len(space), len(part))
+                space[:count] = part[:count]
+                incoming, part = association.received(count), part[count:]
+            events += [plain(event) for event in answered(association, incoming)]
+    whole = Association(Role.ACCEPTOR)
+    assert events == [plain(event) for event in answered(whole, whole.receive(said))]
+    assert [type(event) for event in (events[0], events[-1])] == [Requested, ReleaseRequested]
+    assert association.state is whole.state
+
+
+@pytest.mark.parametrize("maximum", [8, 128, 4096, 16384])
+@pytest.mark.parametrize("size", [0, 1, 2, 121, 122, 123, 4090, 4091, 100_000])
+def test_fragments_keep_the_peers_maximum(maximum, size):
+    data = bytes(size)
+    buffers = list(fragments(3, 0, [data], maximum - 6))
+    stream = b"".join(buffers)
+    total, offset = 0, 0
+    while offset < len(stream):
+        length = int.from_bytes(stream[offset + 2 : offset + 6], "big")
+        assert length <= maximum
+        total += length - 6
+        is_last = stream[offset + 11] & 2
+        offset += 6 + length
+        assert bool(is_last) == (offset == len(stream))
+    assert total == size
+
+
+def test_cut_data_set_in_pieces_equals_one_piece():
+    data = bytes(range(256)) * 50
+    pieces = [data[:1], data[1:4000], b"", data[4000:]]
+    assert b"".join(fragments(3, 0, pieces, 122)) == b"".join(fragments(3, 0, [data], 122))
+
+
+def test_payload_is_never_copied_and_batches_are_bounded():
+    association = established()
+    data = bytes(5_000_000)
+    association.send(3, STORE, [data])
+    batches = []
+    while batch := association.outgoing():
+        batches.append(batch)
+        assert len(batch) <= 1000
+        assert sum(map(len, batch)) < 1.2 * 1024 * 1024
+    payload = [b for batch in batches for b in batch if isinstance(b, memoryview) and len(b) > 1000]
+    assert all(view.obj is data for view in payload)
+    assert sum(map(len, payload)) == len(data) - len(data) % 4090
+
+
+# -- what the peer must not do -------------------------------------------------------------------
+
+
+def refused(association: Association, data: bytes, reason: int = 6) -> None:
+    with pytest.raises(PeerProtocolError) as caught:
+        list(association.receive(data))
+    assert caught.value.reason == reason
+    assert taken(association) == Abort(2, reason).encode()
+    assert association.is_closing
+    # it hears nothing more
+    assert list(association.receive(data)) == []
+
+
+def pdv(context_id: int, control: int, data: bytes) -> bytes:
+    return pdata_header(context_id, control, len(data)) + data
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pdv(5, 3, ECHO),
+        pdv(1, 2, b"data before a command"),
+        pdv(3, 3, STORE) + pdv(3, 3, STORE),
+        pdv(3, 3, STORE) + pdv(1, 2, b"data on another context"),
+        pdv(3, 1, STORE[:10]) + pdv(1, 3, STORE[10:]),
+        pdv(1, 3, b"garbage"),
+        pdv(1, 3, b""),
+        pdv(1, 3, bytes(16_385)),
+        pdv(1, 1, bytes(16_000)) + pdv(1, 3, bytes(385)),
+        b"\x04\0\0\0\0\0",
+        b"\x04\0\0\0\0\x05\0\0\0\x01\x01",
+        b"\x04\0\0\0\0\x06\0\0\0\x01\x01\x03",
+        b"\x04\0\0\0\0\x06\0\0\0\x03\x01\x03",
+        b"\x04\0\x7f\xff\xff\xff",
+    ],
+)
+def test_broken_order_or_length_is_aborted(data):
+    refused(established(Role.ACCEPTOR), data)
+
+
+def test_context_that_was_refused_carries_nothing():
+    association = Association(Role.ACCEPTOR)
+    list(association.receive(OFFER.encode()))
+    results = (ANSWER.contexts[0], type(ANSWER.contexts[1])(3, 3, ""))
+    association.accept(type(ANSWER)("A", "B", results, ANSWER.user_information))
+    taken(association)
+    refused(association, pdv(3, 3, STORE))
+
+
+@pytest.mark.parametrize("first", [b"GET / HTTP/1.1\r\n", b"\x16\x03\x01\x02\x00\x01", b"\0" * 6])
+def test_other_protocols_are_known_by_six_bytes(first):
+    refused(Association(Role.ACCEPTOR), first[:6], reason=1)
+
+
+def test_declared_length_allocates_nothing():
+    association = Association(Role.ACCEPTOR)
+    tracemalloc.start()
+    try:
+        refused(association, b"\x01\0\xff\xff\xff\xff")
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_empty_and_many_fragments_are_accepted():
+    association = established(Role.ACCEPTOR)
+    command = b"".join(pdv(1, 1, ECHO[i : i + 1]) for i in range(len(ECHO))) + pdv(1, 3, b"")
+    (event,) = list(association.receive(command))
+    assert event.command.name == "C-ECHO-RQ"
+    two = pdv(3, 3, STORE)[6:] + pdv(3, 0, b"")[6:] + pdv(3, 2, b"end")[6:]
+    events = list(association.receive(b"\x04\0" + len(two).to_bytes(4, "big") + two))
+    assert [type(event).__name__ for event in events] == ["CommandReceived", "Fragment", "Fragment"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"protocol_version": 2}, Rejected(1, 2, 2)),
+        ({"application_context_name": "1.2.3"}, Rejected(1, 1, 2)),
+    ],
+)
+def test_request_the_service_provider_refuses(changes, expected):
+    from dataclasses import replace
+
+    association = Association(Role.ACCEPTOR)
+    assert list(association.receive(replace(OFFER, **changes).encode())) == [expected]
+    result = AssociateReject(expected.result, expected.source, expected.reason)
+    assert taken(association) == result.encode()
+    assert association.is_closing
+
+
+def test_protocol_version_needs_only_its_first_bit():
+    from dataclasses import replace
+
+    association = Association(Role.ACCEPTOR)
+    (event,) = association.receive(replace(OFFER, protocol_version=0xFFFF).encode())
+    assert isinstance(event, Requested)
+
+
+# -- ends ----------------------------------------------------------------------------------------
+
+
+def test_release_collision_ends_well_at_both_ends():
+    user, provider = established(Role.REQUESTOR), established(Role.ACCEPTOR)
+    user.release()
+    provider.release()
+    ours, theirs = taken(user), taken(provider)
+    assert [plain(e) for e in answered(user, user.receive(theirs))] == [ReleaseRequested()]
+    assert [plain(e) for e in answered(provider, provider.receive(ours))] == [ReleaseRequested()]
+    assert pump(user, provider) == [Released()]
+    assert pump(provider, user) == [Released()]
+    assert user.is_over
+    assert provider.is_closing
+
+
+def test_abort_of_the_peer_drops_what_was_to_be_said():
+    association = established()
+    association.send(3, STORE, [bytes(100_000)])
+    assert list(association.receive(Abort(0, 0).encode())) == [Aborted(0, 0)]
+    assert taken(association) == b""
+    assert association.is_over
+
+
+@pytest.mark.parametrize("state", [State.ESTABLISHED, State.AWAITING_ASSOCIATE_REPLY])
+def test_early_close_is_told(state):
+    assert in_state(state).peer_closed() == [Closed()]
+
+
+# -- time ----------------------------------------------------------------------------------------
+
+
+def test_request_deadline_is_one_total():
+    association = Association(Role.ACCEPTOR, Limits(request=15))
+    before = association.deadline
+    for byte in OFFER.encode()[:-1]:
+        list(association.receive(bytes([byte])))
+        assert association.deadline == before
+    assert before.seconds == 15
+
+
+def test_pdu_deadline_begins_with_its_first_byte_and_is_one_total():
+    association = established(Role.ACCEPTOR, Limits(pdu=30, idle=60))
+    idle = association.deadline
+    data = pdv(1, 3, ECHO)
+    list(association.receive(data[:1]))
+    begun = association.deadline
+    assert (idle.seconds, begun.seconds) == (60, 30)
+    assert idle.serial != begun.serial
+    for byte in data[1:-1]:
+        list(association.receive(bytes([byte])))
+        assert association.deadline == begun
+    list(association.receive(data[-1:]))
+    assert association.deadline.seconds == 60
+    assert association.deadline.serial != idle.serial
+
+
+def test_flood_does_not_delay_the_close():
+    association = established(Role.ACCEPTOR)
+    association.abort()
+    closing = association.deadline
+    for _ in range(10):
+        list(association.receive(pdv(1, 3, ECHO)))
+    assert association.deadline == closing
+
+
+def test_nothing_is_awaited_of_a_closed_association():
+    assert in_state(State.IDLE).deadline is None
+
+
+def test_response_where_no_context_is_accepted_is_our_bug():
+    with pytest.raises(LocalProtocolError):
+        established().send(5, ECHO)
+
+
+def test_peer_whose_maximum_leaves_no_room_is_refused():
+    from dataclasses import replace
+
+    association = in_state(State.AWAITING_ASSOCIATE_REPLY)
+    tiny = replace(ANSWER, user_information=replace(ANSWER.user_information, maximum_length=7))
+    refused(association, tiny.encode())
