@@ -17,7 +17,6 @@ from pacs_cli.wire.pdu import (
     ContextResult,
     ProposedContext,
 )
-from pacs_cli.wire.userinfo import RoleSelection
 
 IMPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2"
 EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
@@ -157,13 +156,16 @@ def negotiated(request: AssociateRequest, answer: AssociateAccept) -> dict[int, 
 
 
 def _roles(request: AssociateRequest, answer: AssociateAccept) -> dict[str, tuple[bool, bool]]:
-    """SOP class -> (requestor is SCU, requestor is SCP); without an answered item the default."""
-    proposed = {r.sop_class_uid: r for r in request.user_information.role_selections}
-    nothing = RoleSelection("", scu_role=False, scp_role=False)
+    """SOP class -> (requestor is SCU, requestor is SCP) where roles were proposed and answered.
+
+    An answer to what was not proposed counts for nothing: the default roles stay.
+    """
+    answered = {role.sop_class_uid: role for role in answer.user_information.role_selections}
     return {
-        role.sop_class_uid: (
-            role.scu_role and proposed.get(role.sop_class_uid, nothing).scu_role,
-            role.scp_role and proposed.get(role.sop_class_uid, nothing).scp_role,
+        asked.sop_class_uid: (
+            asked.scu_role and answered[asked.sop_class_uid].scu_role,
+            asked.scp_role and answered[asked.sop_class_uid].scp_role,
         )
-        for role in answer.user_information.role_selections
+        for asked in request.user_information.role_selections
+        if asked.sop_class_uid in answered
     }
