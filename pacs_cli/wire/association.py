@@ -464,8 +464,6 @@ class Association:
         is_answer = self.state is State.AWAITING_ASSOCIATE_REPLY
         if is_answer and isinstance(decoded, AssociateAccept):
             assert self.associate_request is not None
-            if 0 < decoded.user_information.maximum_length < 8:
-                raise PeerProtocolError("a maximum length under 8 leaves no room for data")
             return negotiated(self.associate_request, decoded)
         return {}
 

@@ -144,7 +144,7 @@ def decode_user_information(view: memoryview) -> UserInformation:
     common: list[CommonExtendedNegotiation] = []
     for kind, body in split_items(view):
         if kind == 0x51:
-            single["maximum_length"] = _fixed(">I", body, "maximum length")[0]
+            single["maximum_length"] = _decode_maximum_length(body)
         elif kind == 0x52:
             single["implementation_class_uid"] = decode_uid(body)
         elif kind == 0x53:
@@ -186,6 +186,14 @@ def _fixed(layout: str, body: memoryview, name: str) -> tuple[int, ...]:
     if len(body) != struct.calcsize(layout):
         raise PeerProtocolError(f"{name} item of {len(body)} bytes")
     return struct.unpack(layout, body)
+
+
+def _decode_maximum_length(body: memoryview) -> int:
+    (maximum,) = _fixed(">I", body, "maximum length")
+    # a PDV has six bytes of its own and an even number of payload bytes
+    if 0 < maximum < 8:
+        raise PeerProtocolError(f"a maximum length of {maximum} leaves no room for data")
+    return maximum
 
 
 def _decode_role(body: memoryview) -> RoleSelection:

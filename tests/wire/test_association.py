@@ -397,7 +397,9 @@ def test_response_where_no_context_is_accepted_is_our_bug():
         established().send(5, ECHO)
 
 
-def test_peer_whose_maximum_leaves_no_room_is_refused():
-    association = in_state(State.AWAITING_ASSOCIATE_REPLY)
-    tiny = replace(ANSWER, user_information=replace(ANSWER.user_information, maximum_length=7))
-    refused(association, tiny.encode())
+@pytest.mark.parametrize("maximum", range(1, 8))
+def test_peer_whose_maximum_leaves_no_room_is_refused(maximum):
+    tiny = replace(ANSWER.user_information, maximum_length=maximum)
+    answer, request = (replace(pdu, user_information=tiny).encode() for pdu in (ANSWER, OFFER))
+    refused(in_state(State.AWAITING_ASSOCIATE_REPLY), answer)
+    refused(in_state(State.AWAITING_ASSOCIATE_RQ), request)

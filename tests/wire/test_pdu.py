@@ -449,7 +449,7 @@ IDENTITIES = st.one_of(
     st.builds(UserIdentity, st.sampled_from((1, 3, 4, 5)), FLAGS, PRIMARY),
 )
 COMMON_FIELDS: dict[str, Any] = {
-    "maximum_length": st.integers(0, 0xFFFFFFFF),
+    "maximum_length": st.just(0) | st.integers(8, 0xFFFFFFFF),
     "implementation_class_uid": UIDS,
     "implementation_version_name": st.one_of(st.just(""), TITLES),
     "asynchronous_operations_window": st.none()
