@@ -496,6 +496,9 @@ class Association:
             return
         try:
             for context_id, control, payload in split_pdata(body):
+                if self.state in _LAST_WORDS:
+                    # our user aborted on what stood before it
+                    return
                 event = self._messages.feed(context_id, control, payload)
                 if event is not None:
                     yield event

@@ -346,6 +346,17 @@ def test_abort_of_the_peer_drops_what_was_to_be_said():
     assert association.is_over
 
 
+def test_nothing_more_of_a_pdu_is_told_once_we_aborted():
+    association = established(Role.ACCEPTOR)
+    values = pdv(1, 3, ECHO)[6:] + pdv(1, 3, ECHO)[6:] + pdv(5, 3, b"garbage")[6:]
+    events = []
+    for event in association.receive(b"\x04\0" + len(values).to_bytes(4, "big") + values):
+        events.append(event)
+        association.abort()
+    assert len(events) == 1
+    assert taken(association) == Abort(0, 0).encode()
+
+
 @pytest.mark.parametrize("state", [State.ESTABLISHED, State.AWAITING_ASSOCIATE_REPLY])
 def test_early_close_is_told(state):
     assert in_state(state).peer_closed() == [Closed()]
