@@ -413,7 +413,7 @@ class Association:
                 PeerProtocolError(f"unknown PDU type {number:02X}H", reason=1)
             ) from None
         limit = self.limits.association_pdu
-        if kind is PduType.P_DATA_TF:
+        if kind is PduType.P_DATA_TF and self.state >= State.ESTABLISHED:
             limit = self.limits.max_pdu_length or 0xFFFFFFFF
         if length > limit:
             raise self._violation(

@@ -42,6 +42,7 @@ from tests.wire.dialogue import (
     in_state,
     plain,
     pump,
+    requestor,
     requestor_bytes,
     taken,
 )
@@ -289,6 +290,14 @@ def test_declared_length_allocates_nothing():
         assert tracemalloc.get_traced_memory()[1] < 100_000
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("maximum", [0, 1024 * 1024])
+def test_data_before_the_association_has_no_room_of_its_own(maximum):
+    limits = Limits(max_pdu_length=maximum)
+    too_long = b"\x04\0" + (limits.association_pdu + 1).to_bytes(4, "big")
+    refused(Association(Role.ACCEPTOR, limits), too_long)
+    refused(requestor(limits), too_long)
 
 
 def test_empty_and_many_fragments_are_accepted():
