@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Iterator
 
 from pacs_cli.wire.association import (
+    Accepted,
     Association,
     AssociationEvent,
     CommandReceived,
@@ -14,7 +16,7 @@ from pacs_cli.wire.association import (
     Requested,
     Role,
 )
-from pacs_cli.wire.command import Command, CommandField, encode_command, response_to
+from pacs_cli.wire.command import Command, CommandField, decode_command, encode_command, response_to
 from pacs_cli.wire.negotiation import Proposal, answer_contexts, number_contexts, prefer_in_order
 from pacs_cli.wire.pdu import RELEASE_RQ, AssociateAccept, AssociateRequest
 from pacs_cli.wire.states import State
@@ -139,18 +141,15 @@ def answered(
     association: Association, events: Iterator[AssociationEvent]
 ) -> Iterator[AssociationEvent]:
     """Yield the events, answering requests, echoes, stores and releases on the way."""
-    store: Command | None = None
     for event in events:
         yield event
         if isinstance(event, Requested):
             association.accept(ANSWER)
-        elif isinstance(event, CommandReceived) and not event.command.is_response:
-            if event.command.has_data_set:
-                store = event.command
-            else:
+        elif isinstance(event, CommandReceived) and "MessageID" in event.command.elements:
+            if not event.command.has_data_set:
                 _respond(association, event.context_id, event.command)
-        elif isinstance(event, Fragment) and event.is_last and store is not None:
-            _respond(association, event.context_id, store)
+        elif isinstance(event, Fragment) and event.is_last:
+            _respond(association, event.context_id, decode_command(STORE))
         elif isinstance(event, ReleaseRequested):
             association.confirm_release()
 
@@ -159,22 +158,39 @@ def _respond(association: Association, context_id: int, command: Command) -> Non
     association.send(context_id, encode_command(response_to(command, 0)))
 
 
-def requestor_bytes(data: bytes = b"x" * 10_000) -> bytes:
-    """Every byte a requestor says in a dialogue of echo, store and release."""
+def calling(
+    association: Association, events: Iterator[AssociationEvent], data: bytes = b""
+) -> Iterator[AssociationEvent]:
+    """Yield the events, echoing, storing `data` and releasing on the way, one after the other."""
+    for event in events:
+        yield event
+        is_free = association.state is State.ESTABLISHED
+        if isinstance(event, Accepted):
+            association.send(1, ECHO)
+        elif isinstance(event, CommandReceived) and is_free:
+            if event.command.field == CommandField.C_ECHO_RSP:
+                association.send(3, STORE, [data])
+            else:
+                association.release()
+        elif isinstance(event, ReleaseRequested):
+            association.confirm_release()
+
+
+def conversation(data: bytes = b"x" * 10_000) -> tuple[bytes, bytes]:
+    """What a requestor and an acceptor say in a dialogue of echo, store and release."""
     acceptor = Association(Role.ACCEPTOR)
     association = Association(Role.REQUESTOR)
-    said = b""
-    steps: list[Callable[[], None]] = [
-        lambda: association.request(OFFER),
-        lambda: association.send(1, ECHO),
-        lambda: association.send(3, STORE, [data]),
-        association.release,
-    ]
-    for step in steps:
-        step()
-        part = taken(association)
-        said += part
-        for _ in answered(acceptor, acceptor.receive(part)):
-            pass
-        list(association.receive(taken(acceptor)))
-    return said
+    association.request(OFFER)
+    asked, replied = b"", b""
+    while part := taken(association):
+        asked += part
+        deque(answered(acceptor, acceptor.receive(part)), 0)
+        reply = taken(acceptor)
+        replied += reply
+        deque(calling(association, association.receive(reply), data), 0)
+    return asked, replied
+
+
+def requestor_bytes(data: bytes = b"x" * 10_000) -> bytes:
+    """Every byte a requestor says in such a dialogue."""
+    return conversation(data)[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import tracemalloc
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 
@@ -32,12 +33,13 @@ from tests.wire.dialogue import (
     OFFER,
     STORE,
     answered,
+    calling,
+    conversation,
     established,
     in_state,
     plain,
     pump,
     requestor,
-    requestor_bytes,
     taken,
 )
 
@@ -69,36 +71,92 @@ def test_whole_dialogue_back_to_back():
     assert provider.is_over
 
 
-def cuts(kind: str, size: int) -> list[int]:
-    if kind == "random":
-        chosen = random.Random(7)
-        return sorted(chosen.sample(range(1, size), 200))
-    step = {"whole": size, "bytes": 1, "seven": 7, "thirteen": 13, "large": 4093}[kind]
-    return list(range(step, size, step))
+ASKED, REPLIED = conversation()
+UNKNOWN_PDU = b"\x99\0\0\0\0\0"
+#: What an end of an association hears, and with which events it ends.
+STREAMS = {
+    "whole dialogue": (Role.ACCEPTOR, ASKED, [ReleaseRequested]),
+    "its answers": (Role.REQUESTOR, REPLIED, [Released]),
+    "rejected, then garbage": (
+        Role.REQUESTOR,
+        AssociateReject(1, 1, 7).encode() + UNKNOWN_PDU,
+        [Rejected],
+    ),
+    "aborted, then garbage": (
+        Role.ACCEPTOR,
+        ASKED[:-10] + Abort(0, 0).encode() + UNKNOWN_PDU,
+        [tuple, Aborted],
+    ),
+    "data after the release": (
+        Role.ACCEPTOR,
+        ASKED + b"\x04\0\0\0\0\x06" + b"\0\0\0\2\1\3",
+        [ReleaseRequested],
+    ),
+    "request after the release": (Role.ACCEPTOR, ASKED * 2, [ReleaseRequested, 2]),
+    "unknown PDU": (Role.ACCEPTOR, ASKED[:-10] + UNKNOWN_PDU * 3, [tuple, 1]),
+    "too long": (Role.ACCEPTOR, ASKED[:-10] + b"\x04\0\0\x04\0\1", [tuple, 6]),
+    "wrong context": (
+        Role.ACCEPTOR,
+        ASKED[:-10] + pdata_header(5, 3, len(ECHO)) + ECHO,
+        [tuple, 6],
+    ),
+    "answer to another request": (
+        Role.REQUESTOR,
+        replace(ANSWER, contexts=(*ANSWER.contexts, replace(ANSWER.contexts[0], id=9))).encode(),
+        [6],
+    ),
+}
 
 
-@pytest.mark.parametrize("through", ["receive", "space"])
-@pytest.mark.parametrize("kind", ["whole", "bytes", "seven", "thirteen", "large", "random"])
-def test_events_are_equal_however_the_bytes_are_cut(kind, through):
-    said = requestor_bytes()
-    edges = [0, *cuts(kind, len(said)), len(said)]
-    association = Association(Role.ACCEPTOR)
-    events = []
-    for first, last in pairwise(edges):
-        part = said[first:last]
-        while part:
-            if through == "receive":
-                incoming, part = association.receive(part), b""
-            else:
-                space = association.space()
-                count = min(len(space), len(part))
-                space[:count] = part[:count]
-                incoming, part = association.received(count), part[count:]
-            events += [plain(event) for event in answered(association, incoming)]
-    whole = Association(Role.ACCEPTOR)
-    assert events == [plain(event) for event in answered(whole, whole.receive(said))]
-    assert [type(event) for event in (events[0], events[-1])] == [Requested, ReleaseRequested]
-    assert association.state is whole.state
+def through_receive(association: Association, part: bytes) -> Iterator[object]:
+    yield from association.receive(part)
+
+
+def through_space(association: Association, part: bytes) -> Iterator[object]:
+    """Feed as a driver does: as much as there is space for at a time."""
+    while part:
+        space = association.space()
+        count = min(len(space), len(part))
+        space[:count], part = part[:count], part[count:]
+        yield from association.received(count)
+
+
+def outcome(role: Role, parts: Iterable[bytes], through=through_receive) -> tuple[object, ...]:
+    """What an association makes of bytes: events, abort reason, what it says, where it ends."""
+    association = requestor() if role is Role.REQUESTOR else Association(role)
+    reacting = calling if role is Role.REQUESTOR else answered
+    events: list[object] = []
+    try:
+        for part in parts:
+            events += map(plain, reacting(association, through(association, part)))
+    except PeerProtocolError as error:
+        events.append(error.reason)
+    return events, taken(association), association.state
+
+
+def cut(data: bytes, kind: int | str) -> list[bytes]:
+    if isinstance(kind, str):
+        chosen = random.Random(kind)
+        edges = sorted(chosen.sample(range(1, len(data)), min(60, len(data) - 1)))
+    else:
+        edges = list(range(kind, len(data), kind))
+    return [data[first:last] for first, last in pairwise([0, *edges, len(data)])]
+
+
+@pytest.mark.parametrize("through", [through_receive, through_space])
+@pytest.mark.parametrize("kind", [1, 2, 5, 7, 13, 4093, "random", "other", "third"])
+@pytest.mark.parametrize("name", STREAMS)
+def test_events_are_equal_however_the_bytes_are_cut(name, kind, through):
+    role, data, _ = STREAMS[name]
+    assert outcome(role, cut(data, kind), through) == outcome(role, [data])
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_stream_ends_as_it_should(name):
+    role, data, expected = STREAMS[name]
+    events, _, _ = outcome(role, [data])
+    ends = [each if isinstance(each, int) else type(each) for each in events[-len(expected) :]]
+    assert ends == expected
 
 
 @pytest.mark.parametrize("maximum", [8, 128, 4096, 16384])
