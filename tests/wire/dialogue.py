@@ -32,12 +32,16 @@ OFFER = AssociateRequest(
     number_contexts([Proposal(VERIFICATION, (EXPLICIT,)), Proposal(CT, (EXPLICIT,))]),
     UserInformation(4096, "1.2.3", "VERSION"),
 )
-ANSWER = AssociateAccept(
-    "CALLED",
-    "CALLING",
-    answer_contexts(OFFER, prefer_in_order(None, [EXPLICIT])),
-    UserInformation(4096, "1.2.3", "VERSION"),
-)
+
+
+def answer_to(request: AssociateRequest) -> AssociateAccept:
+    """Take everything that is offered in Explicit VR Little Endian."""
+    contexts = answer_contexts(request, prefer_in_order(None, [EXPLICIT]))
+    information = UserInformation(4096, "1.2.3", "VERSION")
+    return AssociateAccept("CALLED", "CALLING", contexts, information)
+
+
+ANSWER = answer_to(OFFER)
 ECHO = encode_command(
     Command(CommandField.C_ECHO_RQ, {"MessageID": 1, "AffectedSOPClassUID": VERIFICATION})
 )
@@ -144,7 +148,7 @@ def answered(
     for event in events:
         yield event
         if isinstance(event, Requested):
-            association.accept(ANSWER)
+            association.accept(answer_to(event.request))
         elif isinstance(event, CommandReceived) and "MessageID" in event.command.elements:
             if not event.command.has_data_set:
                 _respond(association, event.context_id, event.command)

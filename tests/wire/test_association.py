@@ -24,8 +24,9 @@ from pacs_cli.wire.association import (
     Requested,
     Role,
 )
+from pacs_cli.wire.command import decode_command, encode_command, response_to
 from pacs_cli.wire.message import fragments
-from pacs_cli.wire.pdu import Abort, AssociateReject, pdata_header
+from pacs_cli.wire.pdu import RELEASE_RP, RELEASE_RQ, Abort, AssociateReject, pdata_header
 from pacs_cli.wire.states import State
 from tests.wire.dialogue import (
     ANSWER,
@@ -71,6 +72,7 @@ def test_whole_dialogue_back_to_back():
     assert provider.is_over
 
 
+ECHOED = encode_command(response_to(decode_command(ECHO), 0))
 ASKED, REPLIED = conversation()
 UNKNOWN_PDU = b"\x99\0\0\0\0\0"
 #: What an end of an association hears, and with which events it ends.
@@ -176,6 +178,65 @@ def test_fragments_keep_the_peers_maximum(maximum, size):
     assert total == size
 
 
+def pdu_lengths(stream: bytes) -> list[int]:
+    lengths = []
+    offset = 0
+    while offset < len(stream):
+        lengths.append(int.from_bytes(stream[offset + 2 : offset + 6], "big"))
+        offset += 6 + lengths[-1]
+    return lengths
+
+
+@pytest.mark.parametrize(
+    ("maximum", "longest"),
+    [
+        (8, 8),
+        (9, 8),
+        (128, 128),
+        (129, 128),
+        (16383, 16382),
+        (16384, 16384),
+        # without a limit, or with one that is none, fragments stay at 256 KiB
+        (0, 256 * 1024 + 6),
+        (2**32 - 1, 256 * 1024 + 6),
+    ],
+)
+def test_association_honours_what_the_peer_announced(maximum, longest):
+    announced = replace(OFFER.user_information, maximum_length=maximum)
+    provider = Association(Role.ACCEPTOR)
+    list(provider.receive(replace(OFFER, user_information=announced).encode()))
+    provider.accept(ANSWER)
+    taken(provider)
+    data = bytes(3 * longest + 1)
+    provider.send(3, STORE, [data])
+    lengths = pdu_lengths(taken(provider))
+    assert max(lengths) == longest
+    assert all(length % 2 == 0 for length in lengths[:-1])
+    assert sum(lengths) - 6 * len(lengths) == len(STORE) + len(data)
+
+
+def test_batches_of_tiny_fragments_fit_one_system_call():
+    announced = replace(OFFER.user_information, maximum_length=128)
+    provider = Association(Role.ACCEPTOR)
+    list(provider.receive(replace(OFFER, user_information=announced).encode()))
+    provider.accept(ANSWER)
+    provider.send(3, STORE, [bytes(200_000)])
+    sizes = []
+    while batch := provider.outgoing():
+        sizes.append(len(batch))
+    assert max(sizes) == 1000
+    # the answer; header and payload of the command, then of 122 bytes at a time
+    assert sum(sizes) == 1 + 2 + 2 * -(-200_000 // 122)
+
+
+def test_dropped_output_is_not_said():
+    association = established()
+    association.send(3, STORE, [bytes(5_000_000)])
+    association.outgoing()
+    association.drop_outgoing()
+    assert association.outgoing() == []
+
+
 def test_cut_data_set_in_pieces_equals_one_piece():
     data = bytes(range(256)) * 50
     pieces = [data[:1], data[1:4000], b"", data[4000:]]
@@ -267,6 +328,49 @@ def test_data_before_the_association_has_no_room_of_its_own(maximum):
     too_long = b"\x04\0" + (limits.association_pdu + 1).to_bytes(4, "big")
     refused(Association(Role.ACCEPTOR, limits), too_long)
     refused(requestor(limits), too_long)
+
+
+@pytest.mark.parametrize("maximum", [4096, 256 * 1024, 1024 * 1024])
+def test_declared_length_allocates_nothing_once_data_flows(maximum):
+    association = established(Role.ACCEPTOR, Limits(max_pdu_length=maximum))
+    association.space()
+    tracemalloc.start()
+    try:
+        association.space()[:6] = b"\x04\0" + maximum.to_bytes(4, "big")
+        list(association.received(6))
+        association.space()
+        assert tracemalloc.get_traced_memory()[1] < 20_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_of_a_long_object_is_that_of_one_buffer():
+    limits = Limits(max_pdu_length=1024 * 1024)
+    association = established(Role.ACCEPTOR, limits)
+    list(association.receive(pdv(3, 3, STORE)))
+    longest = pdv(3, 0, bytes(limits.max_pdu_length - 6))
+    tracemalloc.start()
+    try:
+        for _ in range(10):
+            for event in through_space(association, longest):
+                assert len(event.data) == limits.max_pdu_length - 6
+        # the buffer, the one it grew out of, and what of `longest` is still to be fed
+        assert tracemalloc.get_traced_memory()[1] < 4.2 * limits.max_pdu_length
+        assert tracemalloc.get_traced_memory()[0] < 2.1 * limits.max_pdu_length
+    finally:
+        tracemalloc.stop()
+
+
+def test_pipelined_dialogue_is_answered_in_order():
+    provider = Association(Role.ACCEPTOR)
+    echoes = pdv(1, 3, ECHO) * 3
+    events = list(answered(provider, provider.receive(OFFER.encode() + echoes + RELEASE_RQ)))
+    assert [type(event) for event in events] == [
+        Requested,
+        *[CommandReceived] * 3,
+        ReleaseRequested,
+    ]
+    assert taken(provider) == ANSWER.encode() + pdv(1, 3, ECHOED) * 3 + RELEASE_RP
 
 
 def test_empty_and_many_fragments_are_accepted():
@@ -366,6 +470,72 @@ def test_pdu_deadline_begins_with_its_first_byte_and_is_one_total():
     list(association.receive(data[-1:]))
     assert association.deadline.seconds == 60
     assert association.deadline.serial != idle.serial
+
+
+LIMITS = Limits(request=1, reply=2, pdu=3, idle=4, close=5)
+
+
+@pytest.mark.parametrize(
+    ("state", "seconds"),
+    [
+        (State.IDLE, None),
+        (State.AWAITING_ASSOCIATE_RQ, 1),
+        (State.AWAITING_LOCAL_RESPONSE, None),
+        (State.AWAITING_ASSOCIATE_REPLY, 2),
+        (State.ESTABLISHED, 4),
+        (State.AWAITING_RELEASE_RP, 2),
+        (State.AWAITING_LOCAL_RELEASE, 4),
+        (State.COLLISION_REQUESTOR_LOCAL, 4),
+        (State.COLLISION_ACCEPTOR_RP, 4),
+        (State.COLLISION_REQUESTOR_RP, 4),
+        (State.AWAITING_CLOSE, 5),
+    ],
+)
+def test_deadline_is_that_of_what_is_awaited(state, seconds):
+    association = in_state(state)
+    association.limits = LIMITS
+    deadline = association.deadline
+    assert (deadline.seconds if deadline else None) == seconds
+
+
+@pytest.mark.parametrize("state", [State.AWAITING_ASSOCIATE_REPLY, State.AWAITING_RELEASE_RP])
+def test_answer_deadline_is_one_total(state):
+    association = in_state(state)
+    before = association.deadline
+    for byte in b"\x02\0\0\0\x01\0" + bytes(100):
+        list(association.receive(bytes([byte])))
+        assert association.deadline == before
+
+
+def test_data_does_not_delay_the_answer_to_a_release():
+    association = in_state(State.AWAITING_RELEASE_RP)
+    before = association.deadline
+    for _ in range(5):
+        assert len(list(association.receive(pdv(1, 3, ECHO)))) == 1
+    assert association.deadline == before
+
+
+def test_clock_starts_again_with_every_pdu_and_every_message():
+    association = established(limits=LIMITS)
+    serials = [association.deadline.serial]
+    association.send(1, ECHO)
+    serials.append(association.deadline.serial)
+    two = pdv(3, 3, STORE) + pdv(3, 0, b"")
+    for part in (two, two[-12:-8], two[-8:]):
+        list(association.receive(part))
+        serials.append(association.deadline.serial)
+    assert len(set(serials)) == len(serials)
+
+
+def test_clock_of_the_next_pdu_starts_when_its_first_byte_follows_a_whole_one():
+    association = established(Role.ACCEPTOR, LIMITS)
+    data = pdv(1, 1, ECHO[:4])
+    list(association.receive(data[:1]))
+    first = association.deadline
+    list(association.receive(data[1:] + data[:1]))
+    second = association.deadline
+    assert (first.seconds, second.seconds) == (3, 3)
+    assert first.serial != second.serial
 
 
 def test_flood_does_not_delay_the_close():
