@@ -169,10 +169,11 @@ def calling(
     for event in events:
         yield event
         is_free = association.state is State.ESTABLISHED
-        if isinstance(event, Accepted):
+        if isinstance(event, Accepted) and association.contexts[1].is_accepted:
             association.send(1, ECHO)
         elif isinstance(event, CommandReceived) and is_free:
-            if event.command.field == CommandField.C_ECHO_RSP:
+            is_echo = event.command.field == CommandField.C_ECHO_RSP
+            if is_echo and association.contexts[3].is_accepted:
                 association.send(3, STORE, [data])
             else:
                 association.release()

@@ -6,7 +6,7 @@ import random
 import tracemalloc
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import pytest
 
@@ -161,23 +161,6 @@ def test_stream_ends_as_it_should(name):
     assert ends == expected
 
 
-@pytest.mark.parametrize("maximum", [8, 128, 4096, 16384])
-@pytest.mark.parametrize("size", [0, 1, 2, 121, 122, 123, 4090, 4091, 100_000])
-def test_fragments_keep_the_peers_maximum(maximum, size):
-    data = bytes(size)
-    buffers = list(fragments(3, 0, [data], maximum - 6))
-    stream = b"".join(buffers)
-    total, offset = 0, 0
-    while offset < len(stream):
-        length = int.from_bytes(stream[offset + 2 : offset + 6], "big")
-        assert length <= maximum
-        total += length - 6
-        is_last = stream[offset + 11] & 2
-        offset += 6 + length
-        assert bool(is_last) == (offset == len(stream))
-    assert total == size
-
-
 def pdu_lengths(stream: bytes) -> list[int]:
     lengths = []
     offset = 0
@@ -185,6 +168,20 @@ def pdu_lengths(stream: bytes) -> list[int]:
         lengths.append(int.from_bytes(stream[offset + 2 : offset + 6], "big"))
         offset += 6 + lengths[-1]
     return lengths
+
+
+@pytest.mark.parametrize("maximum", [8, 128, 4096, 16384])
+@pytest.mark.parametrize("size", [0, 1, 2, 121, 122, 123, 4090, 4091, 100_000])
+def test_fragments_keep_the_peers_maximum(maximum, size):
+    stream = b"".join(fragments(3, 0, [bytes(size)], maximum - 6))
+    lengths = pdu_lengths(stream)
+    assert max(lengths) <= maximum
+    assert sum(lengths) - 6 * len(lengths) == size
+    # no more of them than needed, and the last one says so
+    assert len(lengths) == max(1, -(-size // (maximum - 6)))
+    starts = accumulate((length + 6 for length in lengths[:-1]), initial=0)
+    flags = [stream[start + 11] for start in starts]
+    assert flags == [0] * (len(flags) - 1) + [2]
 
 
 @pytest.mark.parametrize(
@@ -524,6 +521,18 @@ def test_clock_starts_again_with_every_pdu_and_every_message():
     for part in (two, two[-12:-8], two[-8:]):
         list(association.receive(part))
         serials.append(association.deadline.serial)
+    assert len(set(serials)) == len(serials)
+
+
+def test_clock_starts_again_when_something_else_is_awaited():
+    association = Association(Role.REQUESTOR, LIMITS)
+    association.request(OFFER)
+    serials = [association.deadline.serial]
+    list(association.receive(ANSWER.encode()))
+    for call in (association.release, association.abort):
+        serials.append(association.deadline.serial)
+        call()
+    serials.append(association.deadline.serial)
     assert len(set(serials)) == len(serials)
 
 

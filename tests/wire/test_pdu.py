@@ -222,6 +222,11 @@ def test_ae_titles_are_cut_and_never_fail_to_encode() -> None:
     assert (decoded.called_ae_title, decoded.calling_ae_title) == ("x" * 16, "?")
 
 
+def test_version_name_is_cut_to_its_16_characters() -> None:
+    encoded = encode_user_information(UserInformation(implementation_version_name="x" * 20))
+    assert encoded.endswith(b"\x55\0\0\x10" + b"x" * 16)
+
+
 def test_uids_lose_their_padding() -> None:
     context = item(
         0x20, b"\x03\0\0\0", item(0x30, VERIFICATION.encode() + b"\0"), item(0x40, b"1.2 ")
@@ -368,6 +373,7 @@ BROKEN_DATA = {
     "header cut": b"\0\0\0\2\1",
     "length 0": b"\0\0\0\0\1\0",
     "length 1": b"\0\0\0\1\1\0",
+    "length 1 before a good one": b"\0\0\0\1\1" + b"\0\0\0\2\1\3",
     "past the end by one": b"\0\0\0\5\1\0ab",
     "longest": b"\xff\xff\xff\xff\1\0ab",
     "second cut": b"\0\0\0\3\1\0a" + b"\0\0\0",
