@@ -101,7 +101,7 @@ def test_load_finds_the_file(tmp_path: Path, variables: dict[str, str], place: s
         ("peers = []", "peers: must be a table, not []"),
         ("peers.a = 'h:1'", "peers.a: must be a table, not 'h:1'"),
         ("[peers.a]\naet = 'A'", "peers.a.address is missing; set it to HOST:PORT"),
-        ("archive.port = 0", "archive.port: must be a port from 1 to 65535, not 0"),
+        ("archive.port = 65536", "archive.port: must be a port from 1 to 65535, not 65536"),
         ("aet = ", "not TOML"),
     ],
 )

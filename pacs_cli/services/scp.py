@@ -109,6 +109,11 @@ class Provider:
             self._serving[connection] = is_free
             return is_free and not self.is_draining
 
+    def give_back(self, connection: _Connection) -> None:
+        """Free the place of an association that is over; its connection may still linger."""
+        with self._lock:
+            self._serving[connection] = False
+
     def drain(self) -> None:
         """End every association after the object it is receiving; refuse new ones."""
         self.is_draining = True
@@ -153,6 +158,7 @@ class _Connection:
         finally:
             if self._store is not None:
                 self._store.sink.discard()
+            self._provider.give_back(self)
             if self._info.calling_ae_title or error:
                 self._tell_end(error)
             self._channel.close()

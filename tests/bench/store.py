@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from pathlib import Path
 
 from pacs_cli.dicom.part10 import file_meta
 from tests.interop.peers import PACS, await_port, free_port
+from tests.peers import find
 from tests.support import CT, EXPLICIT
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -138,7 +138,7 @@ def senders(port: int, data: Path) -> dict[str, list[str]]:
 
 
 def _program(name: str) -> str:
-    return shutil.which(name) or sys.exit(f"{name} is not on the PATH; install dcmtk")
+    return find(name) or sys.exit(f"{name} is not on the PATH; install dcmtk")
 
 
 def compare_senders(data: Path, rounds: int, tuned: bool) -> dict[str, list[Cost]]:

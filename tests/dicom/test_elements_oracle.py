@@ -6,7 +6,7 @@ import io
 import struct
 import warnings
 import zlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,11 @@ SKIPPED = {
 TRUNCATED = {
     "rtplan_truncated.dcm": "cut inside a sequence",
     "MR_truncated.dcm": "cut inside the pixel data",
+    "DICOMDIR-nooffset": "its last item is 24 bytes longer than the file",
 }
+
+#: Here an element stands twice. Ours gives both, pydicom's dictionary keeps the last one.
+TWICE = {"winter.dcm": {0x00080018}}
 
 FILES = sorted(
     path
@@ -132,7 +136,11 @@ def test_walk_gives_the_elements_pydicom_reads(path: Path) -> None:
     data, encoding = read(path)
     theirs = pydicom_tree(raw_dataset(data, encoding))
     if path.name not in TRUNCATED:
-        assert our_tree(walk(data, encoding), encoding.little) == theirs
+        ours = our_tree(walk(data, encoding), encoding.little)
+        assert {tag for tag, n in Counter(tag for tag, *_ in ours).items() if n > 1} == TWICE.get(
+            path.name, set()
+        )
+        assert list({tag: (tag, vr, value) for tag, vr, value in ours}.values()) == theirs
         return
     events: deque[Event] = deque()
     with pytest.raises(TruncatedDataset):
