@@ -83,6 +83,7 @@ ELEMENTS: dict[int, tuple[str, str]] = {
 }
 _TAGS = {keyword: (tag, vr) for tag, (keyword, vr) in ELEMENTS.items()}
 _BY_BYTES = {struct.pack("<HH", tag >> 16, tag & 0xFFFF): entry for tag, entry in ELEMENTS.items()}
+_ELEMENT_HEADER = struct.Struct("<4sI")
 
 _AFFECTED = "AffectedSOPClassUID AffectedSOPInstanceUID"
 _REQUESTED = "RequestedSOPClassUID RequestedSOPInstanceUID"
@@ -95,7 +96,7 @@ _RESPONDED = "MessageIDBeingRespondedTo Status"
 
 #: message -> (keywords it must carry, keywords it may carry); PS3.7 9.3 and 10.3.
 #: CommandField and CommandDataSetType are in all of them and are not repeated.
-MESSAGES: dict[CommandField, tuple[tuple[str, ...], tuple[str, ...]]] = {
+MESSAGES: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {
     field: (tuple(required.split()), tuple(optional.split()))
     for field, required, optional in (
         (
@@ -201,7 +202,7 @@ def encode_command(command: Command) -> bytes:
     raises  LocalProtocolError when an element is missing or does not belong to the message
     source  PS3.7 6.3.1, 9.3, 10.3 and Annex E
     """
-    layout = _layout_of(command.field)
+    layout = MESSAGES.get(command.field)
     if layout is not None:
         required, optional = layout
         for keyword in required:
@@ -228,15 +229,16 @@ def decode_command(data: bytes | bytearray | memoryview) -> Command:
             twice or of a wrong length, or lacks what an answer needs: CommandField,
             CommandDataSetType, the message id, and Status in a response
     """
+    whole = bytes(data)
     elements: dict[str, Value] = {}
-    offset, end = 0, len(data)
+    offset, end = 0, len(whole)
     while offset < end:
         if end - offset < 8:
             raise PeerProtocolError("command set ends inside an element header")
-        tag = bytes(data[offset : offset + 4])
-        size = int.from_bytes(data[offset + 4 : offset + 8], "little")
-        offset += 8
-        if size > end - offset:
+        tag, size = _ELEMENT_HEADER.unpack_from(whole, offset)
+        start = offset + 8
+        offset = start + size
+        if offset > end:
             raise PeerProtocolError("command element runs past the end of its command set")
         if tag[:2] != b"\0\0":
             raise PeerProtocolError("element outside group 0000 in a command set")
@@ -244,8 +246,7 @@ def decode_command(data: bytes | bytearray | memoryview) -> Command:
             keyword, vr = entry
             if keyword in elements:
                 raise PeerProtocolError(f"{keyword} stands twice in a command set")
-            elements[keyword] = _decode_value(keyword, vr, bytes(data[offset : offset + size]))
-        offset += size
+            elements[keyword] = _decode_value(keyword, vr, whole[start:offset])
     return _checked(elements)
 
 
@@ -258,20 +259,13 @@ def response_to(request: Command, status: int, **more: Value) -> Command:
         "MessageIDBeingRespondedTo": request["MessageID"],
         "Status": status,
     }
-    allowed = _layout_of(request.field | _RESPONSE)
+    allowed = MESSAGES.get(request.field | _RESPONSE)
     for suffix in ("SOPClassUID", "SOPInstanceUID"):
         # N- requests name what they are about Requested, and every response Affected
         value = request.text("Affected" + suffix) or request.text("Requested" + suffix)
         if value and (allowed is None or "Affected" + suffix in allowed[1]):
             elements["Affected" + suffix] = value
     return Command(request.field | _RESPONSE, {**elements, **more})
-
-
-def _layout_of(field: int) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
-    try:
-        return MESSAGES[CommandField(field)]
-    except ValueError:
-        return None
 
 
 def _encode_element(tag: int, vr: str, value: Value) -> bytes:
