@@ -148,6 +148,7 @@ _BATCH_BUFFERS = 1000
 #: Fragment size towards a peer that announced no limit.
 _UNLIMITED_FRAGMENT = 256 * 1024
 
+_KINDS = {int(kind): kind for kind in PduType}
 _EVENTS = {
     PduType.A_ASSOCIATE_RQ: Event.ASSOCIATE_RQ,
     PduType.A_ASSOCIATE_AC: Event.ASSOCIATE_AC,
@@ -392,7 +393,7 @@ class Association:
             self._start += 6 + length
             self._has_part = False
             self._restart_clock()
-            yield from self._pdu(kind, body)
+            yield from self._data(body) if kind is PduType.P_DATA_TF else self._pdu(kind, body)
         if not self._is_listening:
             self._start = self._end
         elif offset < end and not self._has_part:
@@ -406,12 +407,9 @@ class Association:
 
     def _checked_header(self, header: memoryview) -> tuple[PduType, int]:
         number, length = decode_header(header)
-        try:
-            kind = PduType(number)
-        except ValueError:
-            raise self._violation(
-                PeerProtocolError(f"unknown PDU type {number:02X}H", reason=1)
-            ) from None
+        kind = _KINDS.get(number)
+        if kind is None:
+            raise self._violation(PeerProtocolError(f"unknown PDU type {number:02X}H", reason=1))
         limit = self.limits.association_pdu
         if kind is PduType.P_DATA_TF and self.state >= State.ESTABLISHED:
             limit = self.limits.max_pdu_length or 0xFFFFFFFF
@@ -429,9 +427,6 @@ class Association:
         return error
 
     def _pdu(self, kind: PduType, body: memoryview) -> Iterator[AssociationEvent]:
-        if kind is PduType.P_DATA_TF:
-            yield from self._data(body)
-            return
         try:
             decoded = _DECODERS[kind](body)
             contexts = self._contexts_of(decoded)
@@ -491,9 +486,11 @@ class Association:
         return refusal
 
     def _data(self, body: memoryview) -> Iterator[AssociationEvent]:
-        action = self._fire_from_peer(PduType.P_DATA_TF)
-        if action is Action.AA_6:
-            return
+        # the common case without a look at the table: DT-2, and the state stays
+        if self.state is not State.ESTABLISHED:
+            action = self._fire_from_peer(PduType.P_DATA_TF)
+            if action is Action.AA_6:
+                return
         try:
             for context_id, control, payload in split_pdata(body):
                 if self.state in _LAST_WORDS:
