@@ -69,10 +69,12 @@ def storescp(
     folder = out or where.out
     if folder is None:
         raise UsageError("no folder to receive into: write --out DIR, or configure archive.out")
+    settings = where.provider(storage_policy())
     with open_archive(folder, db, Durability(durability)) as archive:
+        # last, so that whoever finds the port open is answered at once
         listener = Listener(where.bind, where.port)
         events = EventReport(report)
-        provider = Provider(where.provider(storage_policy()), archive.handler, events.show)
+        provider = Provider(settings, archive.handler, events.show)
         events.listening(listener.address, listener.port, where.ae_title, str(folder))
         signals = stop_on_signals(listener.stop)
         try:

@@ -1,205 +1,288 @@
-"""pacs storescu and storescp beside DCMTK's, on generated CTs.
+"""pacs storescu and storescp beside the field's, on generated objects.
 
-    python -m tests.bench.store [--count 500] [--rounds 5] [--size 525000]
+    python -m tests.bench.store [--rows WORD...] [--rounds 5] [--scale 1.0] [--storage DIR]
 
-Peers come from the PATH. A and B take turns in every round; printed is the ratio of medians, peer
-over ours: over 1 we are ahead. CPU is user plus system of the program itself, start-up included
-for senders (from wait4) and the sending time alone for receivers (from /proc).
-"Tuned" sets TCP_NODELAY=1 for both ends of DCMTK; "as installed" does not. Neither receiver
-calls fsync: DCMTK has no such option, ours runs with --durability relaxed.
+Peers come from the PATH. After one round that is not counted, A and B take turns, now one and now
+the other going first; printed is the ratio of medians, peer over ours: over 1 we are ahead. CPU is
+user plus system of the program and all it started: start-up included for senders, taken out for
+receivers (that of a run without work). "tuned" sets TCP_NODELAY=1 for both ends of DCMTK, "default"
+does not. Nobody calls fsync, ours runs with --durability relaxed, except beside Orthanc: there both
+do. `--rows` picks the rows whose title has one of the words, `--scale` makes the counts smaller.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
-import statistics
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pacs_cli.dicom.part10 import file_meta
-from tests.interop.peers import PACS, await_port, free_port
-from tests.peers import find
+from tests.bench.measuring import (
+    Cost,
+    in_turns,
+    median,
+    program,
+    served,
+    show,
+    storage_of,
+    timed,
+    without,
+)
+from tests.interop.peers import PACS, free_port
 from tests.support import CT, EXPLICIT
+from tests.writing import element
 
-_TICKS = os.sysconf("SC_CLK_TCK")
+_NOISE = 1_000_000
+
+Command = Callable[[int, str], Sequence[str]]
 
 
 @dataclass(frozen=True)
-class Cost:
-    """Seconds of one run."""
+class Data:
+    """Generated objects: `folders` of them, `count` in each; every folder is one sender's."""
 
-    wall: float
-    cpu: float
+    folders: tuple[Path, ...]
+    count: int
 
 
-def make_ct(folder: Path, count: int, size: int) -> None:
-    """Write `count` CT objects of about `size` bytes: one study of ten series."""
-    pixels = os.urandom(size // 2) * 2
-    side = int((len(pixels) // 2) ** 0.5)
-    for number in range(count):
-        uid = f"1.2.826.0.1.3680043.10.1.{number + 1}"
-        dataset = b"".join(
-            _element(tag, vr, value)
-            for tag, vr, value in (
-                (0x00080016, b"UI", CT),
-                (0x00080018, b"UI", uid),
-                (0x00080020, b"DA", "20260102"),
-                (0x00080060, b"CS", "CT"),
-                (0x00100010, b"PN", "Bench^Mark"),
-                (0x00100020, b"LO", "BENCH"),
-                (0x0020000D, b"UI", "1.2.826.0.1.3680043.10.2"),
-                (0x0020000E, b"UI", f"1.2.826.0.1.3680043.10.3.{number % 10 + 1}"),
-                (0x00200013, b"IS", str(number + 1)),
-            )
+def make_data(root: Path, name: str, count: int, sizes: Sequence[int], folders: int = 1) -> Data:
+    """Write CT objects of the sizes in turns: one study, ten series, `folders` times `count`."""
+    # written again and again: what this process holds counts as resident in those it starts
+    noise = os.urandom(min(_NOISE, *sizes))
+    paths = []
+    for part in range(folders):
+        folder = root / f"{name}-{part}"
+        folder.mkdir()
+        paths.append(folder)
+        for number in range(count):
+            serial = part * count + number + 1
+            uid = f"1.2.826.0.1.3680043.10.1.{len(name)}.{serial}"
+            size = sizes[number % len(sizes)] // len(noise) * len(noise)
+            with (folder / f"{number:05}.dcm").open("wb") as file:
+                file.write(file_meta(CT, uid, EXPLICIT) + _dataset(uid, serial, size))
+                for _ in range(size // len(noise)):
+                    file.write(noise)
+    return Data(tuple(paths), count)
+
+
+def _dataset(uid: str, number: int, size: int) -> bytes:
+    """Return a CT's data set up to the `size` bytes of its pixels."""
+    side = int((size // 2) ** 0.5)
+    shape = ((0x00280002, 1), (0x00280010, min(side, 65535)), (0x00280011, min(side, 65535)))
+    depth = ((0x00280100, 16), (0x00280101, 16), (0x00280102, 15), (0x00280103, 0))
+    return b"".join(
+        (
+            element(0x00080016, "UI", CT),
+            element(0x00080018, "UI", uid),
+            element(0x00080020, "DA", "20260102"),
+            element(0x00080060, "CS", "CT"),
+            element(0x00100010, "PN", "Bench^Mark"),
+            element(0x00100020, "LO", "BENCH"),
+            element(0x0020000D, "UI", "1.2.826.0.1.3680043.10.2"),
+            element(0x0020000E, "UI", f"1.2.826.0.1.3680043.10.3.{number % 10 + 1}"),
+            element(0x00200013, "IS", str(number)),
+            *(element(tag, "US", value.to_bytes(2, "little")) for tag, value in (*shape, *depth)),
+            element(0x7FE00010, "OW", b"")[:-4] + size.to_bytes(4, "little"),
         )
-        for tag, value in (
-            (0x00280002, 1),
-            (0x00280010, side),
-            (0x00280011, side),
-            (0x00280100, 16),
-            (0x00280101, 16),
-            (0x00280102, 15),
-            (0x00280103, 0),
-        ):
-            dataset += _header(tag, b"US", 2) + value.to_bytes(2, "little")
-        raw = pixels[: side * side * 2]
-        dataset += _tag(0x7FE00010) + b"OW\0\0" + len(raw).to_bytes(4, "little") + raw
-        (folder / f"{number:05}.dcm").write_bytes(file_meta(CT, uid, EXPLICIT) + dataset)
-
-
-def _tag(tag: int) -> bytes:
-    return (tag >> 16).to_bytes(2, "little") + (tag & 0xFFFF).to_bytes(2, "little")
-
-
-def _header(tag: int, vr: bytes, size: int) -> bytes:
-    return _tag(tag) + vr + size.to_bytes(2, "little")
-
-
-def _element(tag: int, vr: bytes, text: str) -> bytes:
-    value = text.encode()
-    if len(value) % 2:
-        value += b"\0" if vr == b"UI" else b" "
-    return _header(tag, vr, len(value)) + value
-
-
-def environment(tuned: bool) -> dict[str, str]:
-    """The environment of DCMTK's programs."""
-    return {**os.environ, **({"TCP_NODELAY": "1"} if tuned else {})}
-
-
-def timed(command: list[str], tuned: bool) -> Cost:
-    """Run a program to its end; its own CPU, start-up included."""
-    began = time.perf_counter()
-    process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment(tuned)
     )
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{command[:3]} ended with {process.returncode}")
-    return Cost(wall, usage.ru_utime + usage.ru_stime)
 
 
-def cpu_of(pid: int) -> float:
-    """User and system seconds a running process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+# -- the programs --------------------------------------------------------------------------------
 
 
-@contextmanager
-def receiver(command: Callable[[int], list[str]], tuned: bool) -> Iterator[tuple[int, int]]:
-    """Run a receiver; yield its port and process id."""
-    port = free_port()
-    with subprocess.Popen(
-        command(port), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment(tuned)
-    ) as process:
-        try:
-            await_port(port, process)
-            yield port, process.pid
-        finally:
-            process.terminate()
+def ours_scp(*options: str) -> Command:
+    """Our receiver, without fsync."""
+    common = ("--durability", "relaxed", "-q", *options)
+    return lambda port, out: [*PACS, "storescp", str(port), "--out", out, *common]
 
 
-def senders(port: int, data: Path) -> dict[str, list[str]]:
-    """The two senders, towards one port."""
-    target = ["127.0.0.1", str(port)]
-    return {
-        "ours": [*PACS, "storescu", *target, str(data), "-q"],
-        "peer": [_program("storescu"), "+sd", *target, str(data)],
+def ours_durable(port: int, out: str) -> list[str]:
+    """Our receiver as it comes."""
+    return [*PACS, "storescp", str(port), "--out", out, "-q"]
+
+
+def dcmtk_scp(*options: str) -> Command:
+    """DCMTK's receiver, which keeps no index."""
+    return lambda port, out: [program("storescp"), *options, "-od", out, str(port)]
+
+
+def dcmqrscp(port: int, out: str) -> list[str]:
+    """DCMTK's archive, with its index."""
+    config = Path(out) / "dcmqrscp.cfg"
+    storage = Path(out) / "ANY"
+    storage.mkdir()
+    config.write_text(
+        f"NetworkTCPPort = {port}\nMaxPDUSize = 131072\nMaxAssociations = 32\n"
+        f"AETable BEGIN\nANY-SCP {storage} RW (100000, 100000mb) ANY\nAETable END\n"
+    )
+    return [program("dcmqrscp"), "-c", str(config)]
+
+
+def orthanc(port: int, out: str) -> list[str]:
+    """Orthanc with its SQLite index, syncing as it does by default."""
+    settings = {
+        "StorageDirectory": out,
+        "IndexDirectory": out,
+        "DicomPort": port,
+        "HttpServerEnabled": False,
+        "DicomAlwaysAllowStore": True,
+        "SyncStorageArea": True,
+        "SaveJobs": False,
     }
+    config = Path(out) / "orthanc.json"
+    config.write_text(json.dumps(settings))
+    return [program("Orthanc"), str(config)]
 
 
-def _program(name: str) -> str:
-    return find(name) or sys.exit(f"{name} is not on the PATH; install dcmtk")
+def pynetdicom_scp(port: int, out: str) -> list[str]:
+    """The receiver that comes with pynetdicom."""
+    return [PACS[0], "-m", "pynetdicom", "storescp", str(port), "-od", out, "-q"]
 
 
-def compare_senders(data: Path, rounds: int, tuned: bool) -> dict[str, list[Cost]]:
-    """Both senders to one DCMTK storescp --ignore."""
-    costs: dict[str, list[Cost]] = {"ours": [], "peer": []}
-    ignore = [_program("storescp"), "--ignore"]
-    with receiver(lambda port: [*ignore, str(port)], tuned) as (port, _):
-        for _ in range(rounds):
-            for who, command in senders(port, data).items():
-                costs[who].append(timed(command, tuned))
-    return costs
+def ours_scu(port: int, folder: Path, *options: str) -> list[str]:
+    """Our sender."""
+    return [*PACS, "storescu", "127.0.0.1", str(port), str(folder), "-q", *options]
 
 
-def compare_receivers(data: Path, rounds: int) -> dict[str, list[Cost]]:
-    """Both receivers fed by DCMTK's storescu, tuned; ours keeps its index, DCMTK has none."""
-    costs: dict[str, list[Cost]] = {"ours": [], "peer": []}
-    for _ in range(rounds):
-        for who in costs:
-            with tempfile.TemporaryDirectory(prefix="pacs-bench-") as folder:
-                commands: dict[str, Callable[[int], list[str]]] = {
-                    "ours": lambda port, out=folder: [
-                        *(*PACS, "storescp", str(port), "--out", out),
-                        *("--durability", "relaxed", "-q"),
-                    ],
-                    "peer": lambda port, out=folder: [_program("storescp"), "-od", out, str(port)],
-                }
-                with receiver(commands[who], tuned=True) as (port, pid):
-                    before = cpu_of(pid)
-                    wall = timed(senders(port, data)["peer"], tuned=True).wall
-                    costs[who].append(Cost(wall, cpu_of(pid) - before))
-    return costs
+def dcmtk_scu(port: int, folder: Path) -> list[str]:
+    """DCMTK's sender."""
+    return [program("storescu"), "+sd", "127.0.0.1", str(port), str(folder)]
 
 
-def show(title: str, costs: dict[str, list[Cost]]) -> None:
-    """Print the medians and their ratios."""
-    wall = {who: statistics.median(c.wall for c in runs) for who, runs in costs.items()}
-    cpu = {who: statistics.median(c.cpu for c in runs) for who, runs in costs.items()}
-    print(
-        f"{title:52} wall {wall['peer']:6.2f} / {wall['ours']:5.2f} s = "
-        f"{wall['peer'] / wall['ours']:5.2f}   cpu {cpu['peer']:5.2f} / {cpu['ours']:5.2f} s = "
-        f"{cpu['peer'] / cpu['ours']:5.2f}",
-        flush=True,
-    )
+# -- the comparisons -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Run:
+    """What all comparisons need."""
+
+    rounds: int
+    storage: Path
+
+    def senders(
+        self, title: str, data: Data, goal: str, receiver: Command, tuned: bool, *options: str
+    ) -> None:
+        """Compare both senders, each sending everything to the same kind of receiver."""
+        (folder,) = data.folders
+
+        def cost_of(who: str) -> Cost:
+            sent: list[Cost] = []
+
+            def send(port: int) -> Cost:
+                ours, peer = ours_scu(port, folder, *options), dcmtk_scu(port, folder)
+                sent.append(timed([ours if who == "ours" else peer], tuned))
+                return sent[0]
+
+            served(receiver, free_port(), self.storage, send, tuned)
+            return sent[0]
+
+        show(title, in_turns(self.rounds, cost_of), goal)
+
+    def receivers(self, title: str, data: Data, goal: str, ours: Command, peer: Command) -> None:
+        """Compare two receivers, each fed by one DCMTK storescu a folder, all at once."""
+        commands = {"ours": ours, "peer": peer}
+
+        def cost_of(who: str, is_idle: bool = False) -> Cost:
+            def send(port: int) -> Cost:
+                if is_idle:
+                    return Cost(0.0, 0.0)
+                return timed([dcmtk_scu(port, folder) for folder in data.folders])
+
+            return served(commands[who], free_port(), self.storage, send)
+
+        idle = in_turns(3, lambda who: cost_of(who, is_idle=True))
+        costs = in_turns(self.rounds, cost_of)
+        show(title, without(costs, {who: median(runs) for who, runs in idle.items()}), goal)
+
+
+def _rows(run: Run, root: Path, scale: float) -> list[tuple[str, Callable[[str], None]]]:
+    """Return each row's title and what measures it; data is made when it is first needed."""
+    made: dict[str, Data] = {}
+
+    def data(name: str, count: int, sizes: Sequence[int], folders: int = 1) -> Data:
+        if name not in made:
+            made[name] = make_data(root, name, max(1, int(count * scale)), sizes, folders)
+        return made[name]
+
+    small, ct = (10_000, 20_000, 30_000), (525_000,)
+    ignore = dcmtk_scp("--ignore")
+
+    def cts() -> Data:
+        return data("ct", 2000, ct)
+
+    def smalls() -> Data:
+        return data("small", 5000, small)
+
+    def huge(folders: int) -> Data:
+        return data(f"huge{folders}", 5 if folders == 1 else 1, (200_000_000,), folders)
+
+    def many_cts() -> Data:
+        return data("cts16", 125, ct, 16)
+
+    def many_smalls() -> Data:
+        return data("smalls16", 300, small, 16)
+
+    def few_cts() -> Data:
+        return data("few", 200, ct)
+
+    def four_cts() -> Data:
+        return data("cts4", 250, ct, 4)
+
+    scp, fork = ours_scp(), dcmtk_scp("--fork")
+    return [
+        ("storescu, CT, tuned", lambda t: run.senders(t, cts(), "1.8, 2.5", ignore, True)),
+        ("storescu, CT, default", lambda t: run.senders(t, few_cts(), "20", ignore, False)),
+        ("storescu, small, tuned", lambda t: run.senders(t, smalls(), "1.8, 2.8", ignore, True)),
+        ("storescu, 200 MB, tuned", lambda t: run.senders(t, huge(1), "1, 1.7", ignore, True)),
+        (
+            "storescu --jobs 2, CT, to --fork",
+            lambda t: run.senders(
+                t, cts(), "3", dcmtk_scp("--ignore", "--fork"), True, "--jobs", "2"
+            ),
+        ),
+        (
+            "storescp, CT, 1 sender",
+            lambda t: run.receivers(t, cts(), "1.15, 1.15", scp, dcmtk_scp()),
+        ),
+        (
+            "storescp, small, 1 sender",
+            lambda t: run.receivers(t, smalls(), "1, 0.9", scp, dcmtk_scp()),
+        ),
+        ("storescp, CT, 4 senders", lambda t: run.receivers(t, four_cts(), "1.15", scp, fork)),
+        ("storescp, CT, 16 senders", lambda t: run.receivers(t, many_cts(), "1.15", scp, fork)),
+        ("storescp, small, 16 senders", lambda t: run.receivers(t, many_smalls(), "1", scp, fork)),
+        (
+            "storescp, 200 MB, 4 at once",
+            lambda t: run.receivers(t, huge(4), "rss < 300", scp, fork),
+        ),
+        (
+            "storescp, CT, Orthanc, fsync",
+            lambda t: run.receivers(t, few_cts(), "cpu 5", ours_durable, orthanc),
+        ),
+        ("storescp, CT, dcmqrscp", lambda t: run.receivers(t, few_cts(), "cpu 8", scp, dcmqrscp)),
+        (
+            "storescp, CT, pynetdicom",
+            lambda t: run.receivers(t, few_cts(), "cpu 6", scp, pynetdicom_scp),
+        ),
+    ]
 
 
 def main() -> None:
-    """Run all comparisons and print one line each."""
+    """Run the comparisons asked for and print one line each."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--rows", nargs="*", default=[])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--size", type=int, default=525_000)
+    parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--storage")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="pacs-bench-") as folder:
-        data = Path(folder)
-        make_ct(data, options.count, options.size)
-        print(f"{options.count} CTs of {options.size} bytes, {options.rounds} rounds; peer / ours")
-        rounds = options.rounds
-        show("storescu, to tuned storescp --ignore", compare_senders(data, rounds, True))
-        show("storescp, files + index, from tuned storescu", compare_receivers(data, rounds))
-        # as installed every message stalls some 45 ms, so one round of it is long enough
-        show("storescu, to storescp --ignore as installed", compare_senders(data, 1, False))
+    with storage_of(options.storage, int(8e9 * options.scale)) as root:
+        print(f"{options.rounds} rounds, scale {options.scale:g}, in {root.parent}; peer / ours")
+        for title, measure in _rows(Run(options.rounds, root), root, options.scale):
+            if not options.rows or any(word in title for word in options.rows):
+                measure(title)
 
 
 if __name__ == "__main__":
