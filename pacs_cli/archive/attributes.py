@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 #: tag -> column; study, series, instance and sop_class are the UIDs of the hierarchy.
 COLUMNS: dict[int, str] = {
@@ -30,8 +32,29 @@ COLUMNS: dict[int, str] = {
 }
 TAGS = frozenset(COLUMNS)
 
+#: Those of them whose VR is text in the Specific Character Set (PS3.5 6.1.2.3): LO, PN, SH.
+_TEXT = frozenset(
+    (
+        0x00080050,
+        0x00080090,
+        0x00081030,
+        0x0008103E,
+        0x00100010,
+        0x00100020,
+        0x00100021,
+        0x00200010,
+    )
+)
+
 #: The longest text of a value that is kept; none of these VRs may be longer (PS3.5 table 6.2-1).
 _MAX_TEXT = 1024
+
+#: What code extensions cut a value into, and what ends one (PS3.5 6.1.2.5.3).
+_PARTS = re.compile(rb"^[^\x1b]+|\x1b[^\x1b]*")
+_DELIMITER = re.compile(rb"[\\^=]")
+
+#: Any character where the term has a space or an underscore: common, and pydicom takes it too.
+_TERM = re.compile(r"ISO.(2022.)?IR.(\d{1,3})")
 
 
 def describe(values: Mapping[int, bytes]) -> dict[str, str]:
@@ -43,20 +66,49 @@ def describe(values: Mapping[int, bytes]) -> dict[str, str]:
     character_set = values.get(0x00080005, b"").decode("latin-1").strip(" \0")
     texts = {}
     for tag, value in values.items():
-        text = _decode(value[:_MAX_TEXT], character_set).strip(" \0")
+        text = _decode(value[:_MAX_TEXT], character_set if tag in _TEXT else "").strip(" \0")
         if text:
             texts[COLUMNS[tag]] = text
     return texts
 
 
 def _decode(value: bytes, character_set: str) -> str:
-    if value.isascii() and b"\x1b" not in value:
-        return value.decode("ascii")
-    from pydicom.charset import convert_encodings, decode_bytes
-
-    try:
-        encodings = convert_encodings(character_set.split("\\"))
-        # where a code extension ends (PS3.5 6.1.2.5.3); pydicom wants code points
-        return decode_bytes(value, encodings, set(map(ord, "\\^=")))
-    except (LookupError, ValueError):
+    """Decode as pydicom does, which would write a warning with the peer's words to stderr."""
+    if not character_set or (value.isascii() and b"\x1b" not in value):
         return value.decode("latin-1")
+    from pydicom.charset import CODES_TO_ENCODINGS, default_encoding
+
+    encodings = _encodings(character_set)
+    first, text = encodings[0], ""
+    for part in _PARTS.findall(value):
+        size = 4 if part.startswith((b"\x1b$(", b"\x1b$)")) else 3
+        encoding = CODES_TO_ENCODINGS.get(part[:size], "")
+        if encoding not in (*encodings, default_encoding):
+            text += part.decode(first, "replace")
+        elif encoding.startswith("iso2022"):
+            # these codecs take the escape sequence themselves
+            text += part.decode(encoding, "replace")
+        else:
+            found = _DELIMITER.search(part, size)
+            end = found.start() if found else len(part)
+            text += part[size:end].decode(encoding, "replace")
+            text += part[end:].decode(first, "replace")
+    return text
+
+
+@lru_cache(maxsize=64)
+def _encodings(character_set: str) -> tuple[str, ...]:
+    """Return the codecs of a Specific Character Set (PS3.3 table C.12-2 to C.12-5).
+
+    Only of the terms that the standard defines: a peer must not choose a codec such as
+    unicode_escape. Any other is the default repertoire.
+    """
+    from pydicom.charset import STAND_ALONE_ENCODINGS, default_encoding, python_encoding
+
+    terms = [term.strip(" ") for term in character_set.split("\\")]
+    for position, term in enumerate(terms):
+        if found := _TERM.fullmatch(term):
+            terms[position] = ("ISO 2022 IR " if found[1] else "ISO_IR ") + found[2]
+    if terms[0] in STAND_ALONE_ENCODINGS:
+        terms = terms[:1]
+    return tuple(python_encoding.get(term, default_encoding) for term in terms)

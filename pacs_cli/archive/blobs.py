@@ -25,6 +25,8 @@ _UID = re.compile(r"[0-9][0-9.]{0,63}")
 #: writev takes at most IOV_MAX buffers, 1024 on Linux, macOS and the BSDs.
 _IOV_MAX = 1024
 _CHUNK = 1024 * 1024
+#: Folders remembered as made; far more than are filled at the same time.
+_KNOWN_FOLDERS = 10_000
 #: File systems without hard links (FAT, some network shares) answer one of these.
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS}
 
@@ -97,6 +99,16 @@ class Blobs:
         for path in self.root.glob("[0-9]*/[0-9]*/[0-9]*.dcm"):
             yield path.relative_to(self.root).as_posix()
 
+    def is_gone(self, relative: str) -> bool:
+        """Return whether a file is certainly not there; what cannot be looked at may be."""
+        try:
+            self.path(relative).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError:
+            return False
+        return False
+
     def remove(self, relative: str) -> None:
         """Take a file out again, one that was never acknowledged."""
         path = self.path(relative)
@@ -121,6 +133,8 @@ class Blobs:
         made.mkdir(parents=True, exist_ok=True)
         self.sync_folder(made.parent)
         self.sync_folder(self.root)
+        if len(self._known) >= _KNOWN_FOLDERS:
+            self._known.clear()
         self._known.add(folder)
 
     def forget_folders(self) -> None:
@@ -158,9 +172,10 @@ class Staging:
                 self._write_rest(b"".join(group)[written:])
 
     def place_at(self, relative: str) -> bool:
-        """Put the file under its final name; return False when that is taken. Raises OSError.
+        """Put the file under its final name; return False when that is taken.
 
         Order: contents durable, name, folder durable. What stands under a final name is whole.
+        raises  OSError, and then nothing stands there
         """
         blobs = self._blobs
         if blobs.is_durable:
@@ -174,17 +189,27 @@ class Staging:
             blobs.forget_folders()
             blobs.make_folder(relative)
             self._link(relative)
-        blobs.sync_folder(blobs.path(relative).parent)
+        try:
+            blobs.sync_folder(blobs.path(relative).parent)
+        except OSError:
+            blobs.path(relative).unlink()
+            raise
         return True
 
-    def equals(self, relative: str, offset: int) -> bool:
-        """Return whether the bytes from `offset` are those of a stored file behind its header."""
+    def equals(self, relative: str, offset: int, transfer_syntax_uid: str) -> bool:
+        """Return whether the bytes from `offset` are those of a stored file behind its header.
+
+        The same bytes in another transfer syntax are another object: they mean other pixels.
+        raises  InputError when the stored file cannot be read as an object, OSError
+        """
         from pacs_cli.dicom.part10 import probe
 
         other = self._blobs.path(relative)
-        other_offset = probe(other).dataset_offset
+        header = probe(other)
+        if header.transfer_syntax_uid != transfer_syntax_uid:
+            return False
         with other.open("rb", buffering=0) as held:
-            held.seek(other_offset)
+            held.seek(header.dataset_offset)
             while True:
                 ours = os.pread(self.descriptor, _CHUNK, offset)
                 if ours != held.read(_CHUNK):

@@ -88,7 +88,11 @@ class ArchiveSink:
             return self._refusal or StoreOutcome(CANNOT_UNDERSTAND)
         try:
             return self._keep(staging)
-        except (OSError, MalformedDataset, OutputError) as error:
+        except OSError as error:
+            # what fails to be put right as well shows at the next start
+            self._handler.index.distrust()
+            return self._refuse(error)
+        except (MalformedDataset, OutputError) as error:
             return self._refuse(error)
         finally:
             staging.discard()
@@ -140,18 +144,32 @@ class ArchiveSink:
         except OutputError:
             blobs.remove(row.path)
             raise
-        if is_new:
+        if is_new or self._replace_row(row):
             return _stored(row)
         # the UID is filed under another study or series already
         blobs.remove(row.path)
         return self._again(staging, row, index.find_path(row.sop_instance_uid) or row.path)
 
+    def _replace_row(self, row: InstanceRow) -> bool:
+        """Put the row in the place of one whose file was removed from under the archive, if so."""
+        blobs, index = self._handler.blobs, self._handler.index
+        try:
+            held = index.find_path(row.sop_instance_uid)
+            if held not in (None, row.path) and not blobs.is_gone(held):
+                return False
+            index.remove(row.sop_instance_uid)
+            return index.add(row)
+        except OutputError:
+            blobs.remove(row.path)
+            raise
+
     def _again(self, staging: Staging, row: InstanceRow, held: str) -> StoreOutcome:
         """Answer an object whose UID is held: the same bytes are success, others are refused."""
         try:
-            is_same = staging.equals(held, self._header_size)
-        except InputError as error:
-            raise OSError(0, f"the held object cannot be read: {error}") from None
+            is_same = staging.equals(held, self._header_size, row.transfer_syntax_uid)
+        except InputError:
+            # nothing of where it lies: the peer reads this
+            raise OSError(0, "the held object cannot be read") from None
         if not is_same:
             reason = "another object with this SOP instance UID is held"
             return StoreOutcome(DUPLICATE_SOP_INSTANCE, reason, row.size)
@@ -198,6 +216,8 @@ def _read_row(
             raise MalformedDataset(f"cannot understand the data set: {error}") from None
     study, series = values.pop("study", ""), values.pop("series", "")
     instance, sop_class = values.pop("instance", ""), values.pop("sop_class", "")
+    if not sop_class:
+        raise MalformedDataset("missing SOPClassUID")
     return InstanceRow(
         study,
         series,
@@ -218,13 +238,14 @@ class Recovered:
 
     rows_added    stored files that had no row
     rows_removed  rows whose file is gone
-    unreadable    files that are no objects; they stay where they are
+    unindexed     files that are no objects, do not lie where they belong, or whose UID another
+                  file has; they stay where they are
     moved_aside   where a corrupt index went, None when it was sound
     """
 
     rows_added: int = 0
     rows_removed: int = 0
-    unreadable: tuple[str, ...] = ()
+    unindexed: tuple[str, ...] = ()
     moved_aside: Path | None = None
 
 
@@ -269,7 +290,12 @@ def open_archive(
         except sqlite3.DatabaseError:
             moved = _move_aside(path)
             index = Index(path, blobs.is_durable)
-        recovered = Recovered() if index.was_clean else reconcile(blobs, index)
+        try:
+            recovered = Recovered() if index.was_clean else reconcile(blobs, index)
+        except BaseException:
+            index.distrust()
+            index.close()
+            raise
         return Archive(blobs, index, replace(recovered, moved_aside=moved))
     except BaseException:
         blobs.close()
@@ -279,18 +305,22 @@ def open_archive(
 def reconcile(blobs: Blobs, index: Index) -> Recovered:
     """Compare files and rows both ways: index files without a row, drop rows without a file."""
     rows = {path: uid for uid, path in index.paths()}
+    files = set(blobs.files())
+    gone = [path for path in rows.keys() - files if blobs.is_gone(path)]
+    for path in gone:
+        index.remove(rows[path])
     added = 0
-    unreadable = []
-    for relative in blobs.files():
-        if rows.pop(relative, None) is not None:
-            continue
+    unindexed = []
+    for relative in sorted(files - rows.keys()):
         try:
-            added += index.add(row_of_file(blobs.path(relative)))
+            row = row_of_file(blobs.path(relative))
+            is_added = row.path == relative and index.add(row)
         except (InputError, OSError):
-            unreadable.append(relative)
-    for uid in rows.values():
-        index.remove(uid)
-    return Recovered(added, len(rows), tuple(unreadable))
+            is_added = False
+        added += is_added
+        if not is_added:
+            unindexed.append(relative)
+    return Recovered(added, len(gone), tuple(unindexed))
 
 
 def row_of_file(path: Path) -> InstanceRow:

@@ -15,7 +15,7 @@ from pacs_cli.errors import OutputError
 #: Scripts that lead from each version to the next; `PRAGMA user_version` counts those applied.
 _MIGRATIONS = ("schema.sql",)
 
-#: Seconds to wait for a lock that somebody else holds, before the store is refused.
+#: A backup or a query of someone else's holds a lock for less; senders wait 30 s and more.
 _BUSY_TIMEOUT = 5.0
 
 #: Studies and series whose keys are remembered; far more than are received at the same time.
@@ -81,12 +81,17 @@ class _Waiting:
 class Index:
     """The index file, opened, migrated and ready. Any thread may call it.
 
-    was_clean  whether it was closed in order the last time
-    raises     OutputError when it cannot be used; sqlite3.DatabaseError when it is corrupt
+    busy_timeout  seconds to wait for a lock that somebody else holds, before a row is refused
+    was_clean     whether it was closed in order the last time
+    raises        OutputError when it cannot be used; sqlite3.DatabaseError when it is corrupt
     """
 
-    def __init__(self, path: Path, is_durable: bool = True) -> None:
+    def __init__(
+        self, path: Path, is_durable: bool = True, busy_timeout: float = _BUSY_TIMEOUT
+    ) -> None:
         self.path = path
+        self._busy_timeout = busy_timeout
+        self._is_trusted = True
         self._mutex = threading.Lock()
         self._waiting: deque[_Waiting] = deque()
         self._read_mutex = threading.Lock()
@@ -102,6 +107,10 @@ class Index:
             if isinstance(error, sqlite3.OperationalError):
                 raise OutputError(f"cannot use {path} as an index: {error}") from None
             raise
+        except UnicodeDecodeError:
+            # so sqlite3 fails on a message that quotes a damaged schema
+            self._writer.close()
+            raise sqlite3.DatabaseError("the schema is damaged") from None
         except OutputError:
             self._writer.close()
             raise
@@ -156,20 +165,32 @@ class Index:
             last = rows[-1][0]
 
     def remove(self, sop_instance_uid: str) -> None:
-        """Delete the row of an object whose file is gone."""
+        """Delete the row of an object whose file is gone; raises OutputError."""
         with self._mutex:
-            self._writer.execute(
-                "DELETE FROM instance WHERE sop_instance_uid = ?", (sop_instance_uid,)
-            )
-            self._writer.commit()
+            writer = self._writer
+            try:
+                writer.execute("BEGIN IMMEDIATE")
+                deleted = writer.execute(
+                    "DELETE FROM instance WHERE sop_instance_uid = ? RETURNING series",
+                    (sop_instance_uid,),
+                ).fetchall()
+                for (series,) in deleted:
+                    self._drop_empty(series)
+                writer.execute("COMMIT")
+            except sqlite3.Error as error:
+                self._roll_back()
+                raise OutputError(self._cannot_write(error)) from None
+
+    def distrust(self) -> None:
+        """Let the next start compare files and rows: something could not be put right."""
+        self._is_trusted = False
 
     def close(self) -> None:
         """Note that all is in order, fold the WAL into the file, close it."""
         with self._mutex, self._read_mutex:
             self._reader.close()
             try:
-                self._writer.execute("UPDATE state SET is_clean = 1")
-                self._writer.commit()
+                self._writer.execute("UPDATE state SET is_clean = ?", (self._is_trusted,))
                 self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             except sqlite3.Error as error:
                 raise OutputError(f"cannot close the index {self.path}: {error}") from None
@@ -181,7 +202,10 @@ class Index:
     def _connect(self) -> sqlite3.Connection:
         try:
             return sqlite3.connect(
-                self.path, timeout=_BUSY_TIMEOUT, check_same_thread=False, isolation_level=None
+                self.path,
+                timeout=self._busy_timeout,
+                check_same_thread=False,
+                isolation_level=None,
             )
         except sqlite3.OperationalError as error:
             raise OutputError(f"cannot open the index {self.path}: {error}") from None
@@ -195,6 +219,8 @@ class Index:
         if problem != "ok":
             raise sqlite3.DatabaseError(problem)
         (version,) = writer.execute("PRAGMA user_version").fetchone()
+        if version < 0:
+            raise sqlite3.DatabaseError("the version is negative")
         if version > len(_MIGRATIONS):
             raise OutputError(
                 f"the index {self.path} has version {version}, this pacs knows up to "
@@ -205,6 +231,8 @@ class Index:
             writer.executescript(f"BEGIN; {script}; PRAGMA user_version = {number + 1}; COMMIT")
         (self.was_clean,) = writer.execute("SELECT is_clean FROM state").fetchone()
         writer.execute("UPDATE state SET is_clean = 0")
+        # into the file itself: should the WAL be lost, the rows in it are missed
+        writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _read(self, query: str, parameters: tuple[object, ...] = ()) -> list[Any]:
         with self._read_mutex:
@@ -220,12 +248,11 @@ class Index:
             for waiting in group:
                 waiting.is_new = self._insert(waiting.row)
             writer.execute("COMMIT")
-        except sqlite3.Error as error:
-            if writer.in_transaction:
-                writer.execute("ROLLBACK")
-            self._forget()
+        except (sqlite3.Error, ValueError, OverflowError) as error:
+            # the last two: a value that SQLite cannot hold, such as a lone surrogate
+            self._roll_back()
             for waiting in group:
-                waiting.error = f"cannot write the index {self.path}: {error}"
+                waiting.error = self._cannot_write(error)
         for waiting in group:
             waiting.is_done = True
 
@@ -250,53 +277,92 @@ class Index:
                 *(row.attributes.get(name) for name in _INSTANCE),
             ),
         )
+        if cursor.rowcount == 0:
+            self._drop_empty(key)
         return cursor.rowcount == 1
 
     def _series_key(self, row: InstanceRow) -> int:
         """Return the key of the row's series, made with its study and patient when new."""
         if len(self._series) >= _CACHED_KEYS:
             self._forget()
-        attributes = row.attributes
-        identity = (attributes.get("patient_id", ""), attributes.get("issuer_of_patient_id", ""))
-        patient = self._patients.get(identity)
-        if patient is None:
-            names = {"patient_id": identity[0], "issuer_of_patient_id": identity[1]}
-            patient = self._key("patient", names, _PATIENT, attributes)
-            self._patients[identity] = patient
-        study = self._studies.get(row.study_instance_uid)
-        if study is None:
-            # a study stays with the patient of its first object
-            names = {"study_instance_uid": row.study_instance_uid}
-            study = self._key("study", names, _STUDY, attributes, patient=patient)
-            self._studies[row.study_instance_uid] = study
         names = {"series_instance_uid": row.series_instance_uid}
-        series = self._key("series", names, _SERIES, attributes, study=study)
-        self._series[row.series_instance_uid] = series
-        return series
+        key = self._find("series", names)
+        if key is None:
+            values = {**names, "study": self._study_key(row)}
+            key = self._make("series", values, _SERIES, row.attributes)
+        self._series[row.series_instance_uid] = key
+        return key
 
-    def _key(
-        self,
-        table: str,
-        unique: Mapping[str, str],
-        columns: tuple[str, ...],
-        attributes: Mapping[str, str],
-        **parent: int,
-    ) -> int:
+    def _study_key(self, row: InstanceRow) -> int:
+        """Return the key of the row's study, which stays with the patient of its first object."""
+        key = self._studies.get(row.study_instance_uid)
+        if key is None:
+            names = {"study_instance_uid": row.study_instance_uid}
+            key = self._find("study", names)
+            if key is None:
+                values = {**names, "patient": self._patient_key(row.attributes)}
+                key = self._make("study", values, _STUDY, row.attributes)
+            self._studies[row.study_instance_uid] = key
+        return key
+
+    def _patient_key(self, attributes: Mapping[str, str]) -> int:
+        identity = (attributes.get("patient_id", ""), attributes.get("issuer_of_patient_id", ""))
+        key = self._patients.get(identity)
+        if key is None:
+            names = dict(zip(("patient_id", "issuer_of_patient_id"), identity, strict=True))
+            key = self._find("patient", names)
+            if key is None:
+                key = self._make("patient", names, _PATIENT, attributes)
+            self._patients[identity] = key
+        return key
+
+    def _find(self, table: str, unique: Mapping[str, str]) -> int | None:
         where = " AND ".join(f"{name} = ?" for name in unique)
         found = self._writer.execute(
-            f"SELECT id FROM {table} WHERE {where}",
-            tuple(unique.values()),
+            f"SELECT id FROM {table} WHERE {where}", tuple(unique.values())
         ).fetchone()
-        if found:
-            return int(found[0])
-        values: dict[str, object] = {**unique, **parent}
-        values |= {name: attributes.get(name) for name in columns}
+        return int(found[0]) if found else None
+
+    def _make(
+        self,
+        table: str,
+        values: Mapping[str, object],
+        columns: tuple[str, ...],
+        attributes: Mapping[str, str],
+    ) -> int:
+        values = {**values, **{name: attributes.get(name) for name in columns}}
         marks = ", ".join("?" * len(values))
         cursor = self._writer.execute(
             f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks})",
             tuple(values.values()),
         )
         return int(cursor.lastrowid or 0)
+
+    def _drop_empty(self, series: int) -> None:
+        """Delete a series without objects, and its study and patient when they have no other."""
+        (keys,) = self._writer.execute(
+            "SELECT series.id, study.id, patient FROM series JOIN study ON study.id = study"
+            " WHERE series.id = ?",
+            (series,),
+        )
+        levels = (("series", "instance"), ("study", "series"), ("patient", "study"))
+        for key, (table, below) in zip(keys, levels, strict=True):
+            cursor = self._writer.execute(
+                f"DELETE FROM {table} WHERE id = ?"
+                f" AND NOT EXISTS (SELECT 1 FROM {below} WHERE {table} = ?)",
+                (key, key),
+            )
+            if cursor.rowcount == 0:
+                return
+            self._forget()
+
+    def _roll_back(self) -> None:
+        if self._writer.in_transaction:
+            self._writer.execute("ROLLBACK")
+        self._forget()
+
+    def _cannot_write(self, error: Exception) -> str:
+        return f"cannot write the index {self.path}: {error}"
 
     def _forget(self) -> None:
         """Drop the remembered keys: some may belong to a transaction that was rolled back."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from pacs_cli.report import Report
 from pacs_cli.services.diagnosis import explain_rejection, explain_status
@@ -16,6 +17,9 @@ from pacs_cli.services.results import (
     ProviderEvent,
 )
 
+if TYPE_CHECKING:
+    from pacs_cli.archive.handler import Recovered
+
 _LOOPBACK = ("127.0.0.1", "::1")
 
 
@@ -25,6 +29,30 @@ class EventReport:
     def __init__(self, report: Report) -> None:
         self._report = report
         self._stored = self._failed = self._size = 0
+
+    def recovered(self, recovered: Recovered) -> None:
+        """Say what the start had to put right, if anything."""
+        if recovered == type(recovered)():
+            return
+        moved = recovered.moved_aside
+        self._report.record(
+            "recovered",
+            {
+                "rows_added": recovered.rows_added,
+                "rows_removed": recovered.rows_removed,
+                "unindexed": list(recovered.unindexed),
+                "moved_aside": None if moved is None else str(moved),
+            },
+        )
+        if moved is not None:
+            self._report.warning(f"the index was corrupt: made again, the old one is {moved}")
+        self._report.warning(
+            "the archive was not closed in order: "
+            f"{recovered.rows_added} files were indexed, {recovered.rows_removed} rows of files "
+            f"that are gone removed, {len(recovered.unindexed)} files cannot be indexed"
+        )
+        for path in recovered.unindexed:
+            self._report.note(f"not indexed: {path}")
 
     def listening(self, address: str, port: int, ae_title: str, out: str) -> None:
         """Show where the provider can be reached: the first line, once it can be."""

@@ -76,6 +76,7 @@ def storescp(
         events = EventReport(report)
         provider = Provider(settings, archive.handler, events.show)
         events.listening(listener.address, listener.port, where.ae_title, str(folder))
+        events.recovered(archive.recovered)
         signals = stop_on_signals(listener.stop)
         try:
             listener.serve(provider.serve, report.warning)

@@ -73,7 +73,7 @@ class Bounds:
 
     depth     sequences in sequences; the deepest in practice are structured reports, below 20.
               DCMTK and pydicom have no limit and fall over when the stack does
-    elements  elements, items and fragments; 20,000 frames of functional groups have some
+    elements  with items, fragments and delimiters; 20,000 frames of functional groups have some
               2 million, and at about a microsecond each this ends a hostile file in seconds
     inflate   bytes a deflated data set may become; deflate packs up to 1,032 to 1, so 500 KB could
               fill a machine. Real ones are reports and segmentations, up to some hundred MB
@@ -247,34 +247,36 @@ def pick(
 
     data      the data set or its first bytes; deflated ones are inflated as far as needed
     tags      at least one; best a set
-    complete  False when the data set goes on after `data`
+    complete  False when the data set goes on after `data`; a deflated one itself says where it ends
     raises    TruncatedDataset when it ends (or, incomplete, more of it is needed) before the
               largest tag; MalformedDataset
     """
     if encoding.deflated:
-        return _pick_deflated(data, tags, complete)
+        return _pick_deflated(data, tags)
     found: dict[int, bytes] = {}
     size = len(data)
     last = max(tags)
+    stop = min(last, _ITEM - 1)
     encoding = _encoding_at(data, 0, size, encoding)
     explicit, little = encoding.explicit, encoding.little
     unpack = _EXPLICIT[little]
-    offset = 0
+    offset, vr = 0, ""
     while offset < size:
         # the common case in place: a call would cost as much as all the rest
         if explicit and offset + 8 <= size:
             group, element, code, length = unpack(data, offset)
             tag, start = group << 16 | element, offset + 8
             if code not in _SHORT_VRS:
-                tag, _, length, start = header_at(data, offset, explicit, little)
+                tag, vr, length, start = header_at(data, offset, explicit, little)
         else:
-            code = b""
-            tag, _, length, start = header_at(data, offset, explicit, little)
-        if tag > last:
+            tag, vr, length, start = header_at(data, offset, explicit, little)
+        if tag > stop:
+            if tag >= _ITEM:
+                raise _not_an_element(tag, offset)
             return found
         if length == UNDEFINED:
-            inner = encoding if code != b"UN" else _encoding_in_un(data, start, encoding)
-            offset = _skip(data, start, inner)
+            # two bytes of length cannot say so, and `vr` is of this element
+            offset = _skip(data, start, _encoding_within(vr, data, start, encoding))
         else:
             offset = start + length
         if tag in tags:
@@ -288,16 +290,14 @@ def pick(
     return found
 
 
-def _pick_deflated(data: Data, tags: Collection[int], complete: bool) -> dict[int, bytes]:
+def _pick_deflated(data: Data, tags: Collection[int]) -> dict[int, bytes]:
     for limit in _PICK_INFLATE:
-        head = inflate_head(data, limit)
-        is_all = len(head) < limit
+        head, is_whole = inflate_head(data, limit)
         try:
-            return pick(head, _EXPLICIT_LITTLE, tags, complete and is_all)
+            return pick(head, _EXPLICIT_LITTLE, tags, is_whole)
         except TruncatedDataset:
-            if is_all:
+            if len(head) < limit:
                 raise
-    limit = _PICK_INFLATE[-1]
     raise MalformedDataset(f"the deflated header is longer than {limit} bytes", limit)
 
 
@@ -319,16 +319,18 @@ def inflate(data: Data, limit: int) -> bytes:
     return inflated
 
 
-def inflate_head(data: Data, limit: int) -> bytes:
-    """Return the first bytes, at most `limit`, of a deflated data set or of its beginning.
+def inflate_head(data: Data, limit: int) -> tuple[bytes, bool]:
+    """Return the first bytes, at most `limit`, of a deflated data set, and whether that is all.
 
     raises  MalformedDataset when it is not deflated
     source  PS3.5 A.5, RFC 1951
     """
+    stream = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, limit)
+        head = stream.decompress(data, limit)
     except zlib.error as error:
         raise MalformedDataset(f"the data set is not deflated: {error}") from None
+    return head, stream.eof
 
 
 class _Level:
@@ -408,11 +410,10 @@ class _Walk:
             tag, _, _, start = header_at(self._view, offset, False, level.encoding.little)
             if start > level.end:
                 raise _past_end(tag, offset)
-            # some writers delimit what has a length as well
-            if tag != _ITEM_DELIMITER or (level.defined and start != level.end):
-                raise MalformedDataset(f"{_name(tag)} at byte {offset} is not an element", offset)
-            if len(self._stack) == 1:
-                raise MalformedDataset(f"item delimiter without an item at byte {offset}", offset)
+            # some writers delimit what has a length as well, but only an item is ever delimited
+            is_end = not level.defined or (start == level.end and len(self._stack) > 1)
+            if tag != _ITEM_DELIMITER or not is_end:
+                raise _not_an_element(tag, offset)
             self._offset = start
         depth = self._depth
         self._stack.pop()
@@ -421,21 +422,16 @@ class _Walk:
 
     def _open(self, tag: int, vr: str, length: int, offset: int) -> Iterator[Event]:
         """Begin the element at `offset` of undefined length or VR SQ, the value being next."""
-        depth, level = self._depth, self._stack[-1]
+        depth, level, start = self._depth, self._stack[-1], self._offset
+        end = level.end if length == UNDEFINED else start + length
+        if max(start, end) > level.end:
+            raise _past_end(tag, offset)
         if not self._has_items(vr, length):
             yield from self._fragments(tag, vr, offset)
             return
         if depth >= self._bounds.depth:
-            raise MalformedDataset(
-                f"sequences nested more than {self._bounds.depth} deep at byte {offset}", offset
-            )
-        end, encoding = level.end, level.encoding
-        if length != UNDEFINED:
-            end = self._offset + length
-            if end > level.end:
-                raise _past_end(tag, offset)
-        elif vr == "UN":
-            encoding = _encoding_in_un(self._view, self._offset, encoding)
+            raise _too_deep(self._bounds.depth, offset)
+        encoding = _encoding_within(vr, self._view, start, level.encoding)
         self._stack.append(_Level(end, length != UNDEFINED, encoding, tag))
         yield SequenceStart(tag, vr, length, offset, depth)
 
@@ -496,8 +492,8 @@ class _Walk:
 def _skip(data: Data, offset: int, encoding: Encoding) -> int:
     """Return the offset past the value of undefined length that begins at `offset`.
 
-    Only what has no length needs a look inside, so only that is on the stack: the encodings of
-    sequences (or fragments) and of items, in turns.
+    Only what has no length needs a look inside, so only that is on the stack (and counts as
+    nested): the encodings of sequences (or fragments) and of items, in turns.
     """
     size, stack = len(data), [encoding]
     while stack:
@@ -511,9 +507,11 @@ def _skip(data: Data, offset: int, encoding: Encoding) -> int:
         elif length != UNDEFINED:
             start += length
         elif not in_item:
+            if len(stack) >= 2 * DEFAULT_BOUNDS.depth:
+                raise _too_deep(DEFAULT_BOUNDS.depth, offset)
             stack.append(_encoding_at(data, start, size, encoding, is_item=True))
         else:
-            stack.append(_encoding_in_un(data, start, encoding) if vr == "UN" else encoding)
+            stack.append(_encoding_within(vr, data, start, encoding))
         offset = start
     return offset
 
@@ -541,11 +539,16 @@ def _encoding_at(
     return Encoding(explicit, expected.little)
 
 
-def _encoding_in_un(data: Data, offset: int, outer: Encoding) -> Encoding:
-    """Return the encoding of the items in a UN: Little Endian by PS3.5 6.2.2, though not always."""
-    if header_at(data, offset, False, True)[0] in (_ITEM, _SEQUENCE_DELIMITER):
-        return _EXPLICIT_LITTLE
-    return outer
+def _encoding_within(vr: str, data: Data, offset: int, outer: Encoding) -> Encoding:
+    """Return the encoding of the items from `offset` on, the element being of undefined length.
+
+    A UN is Little Endian by PS3.5 6.2.2, though not always. In Implicit VR nothing had to be
+    written as UN, and what is in no dictionary is like all the rest.
+    """
+    if vr not in ("UN", "") or not outer.explicit:
+        return outer
+    first = header_at(data, offset, False, True)[0]
+    return _EXPLICIT_LITTLE if first in (_ITEM, _SEQUENCE_DELIMITER) else outer
 
 
 @lru_cache(maxsize=8192)
@@ -575,6 +578,14 @@ def _known_private_vr(tag: int, creator: str) -> str:
         return str(private_dictionary_VR(tag, creator))
     except KeyError:
         return "UN"
+
+
+def _not_an_element(tag: int, offset: int) -> MalformedDataset:
+    return MalformedDataset(f"{_name(tag)} at byte {offset} is not an element", offset)
+
+
+def _too_deep(depth: int, offset: int) -> MalformedDataset:
+    return MalformedDataset(f"sequences nested more than {depth} deep at byte {offset}", offset)
 
 
 def _past_end(tag: int, offset: int) -> TruncatedDataset:

@@ -39,8 +39,8 @@ _SHORT_ELEMENT = struct.Struct("<HH2sH")
 _BEFORE_META = bytes(128) + b"DICM" + _SHORT_ELEMENT.pack(2, 0, b"UL", 4)
 _VERSION = struct.pack("<HH2sHL2s", 2, 1, b"OB", 0, 2, b"\0\1")
 
-#: PS3.5 9.1; leading zeros in a component are wrong but common.
-_UID = re.compile(r"[0-9.]{1,64}")
+#: PS3.5 9.1; leading zeros in a component are wrong but common. Never "..", which is a folder.
+_UID = re.compile(r"[0-9][0-9.]{0,63}")
 
 
 class NotDicom(InputError):

@@ -215,6 +215,27 @@ def test_kill_9_loses_nothing_acknowledged(tmp_path):
     assert not list((archive.folder / ".staging").glob("*.part"))
 
 
+def test_what_a_start_puts_right_is_told(tmp_path):
+    folder = tmp_path / "archive"
+    with pacs_storescp(folder) as archive:
+        with session(archive) as association:
+            association.store(3, CT, "1.2.3.1", [dataset(CT, "1.2.3.1")])
+        archive.process.kill()
+        archive.process.wait()
+    (folder / "index.db").write_bytes(b"no database " * 500)
+    (folder / "index.db-wal").unlink()
+    (folder / "1" / "2").mkdir(parents=True)
+    (folder / "1" / "2" / "3.dcm").write_bytes(b"no object")
+    with pacs_storescp(folder) as archive:
+        archive.stop()
+        told = archive.process.stderr.read()
+    (recovered,) = archive.kind("recovered")
+    assert (recovered["rows_added"], recovered["unindexed"]) == (1, ["1/2/3.dcm"])
+    assert recovered["moved_aside"] == str(folder / "index.db.corrupt-1")
+    assert "the index was corrupt" in told
+    assert "1 files were indexed" in told
+
+
 def test_folder_in_use_is_refused(tmp_path):
     with pacs_storescp(tmp_path / "archive") as archive:
         done = subprocess.run(
