@@ -1,24 +1,23 @@
 """One association on one socket: the driver of `wire.association`.
 
-It blocks, with total deadlines, and neither polls nor sleeps. One thread drives a channel;
-`wake` alone may be called from another.
+It blocks, with total deadlines, and neither polls in a loop nor sleeps. One thread drives a
+channel; a `Wakeup` ends the waits of any number of them.
 """
 
 from __future__ import annotations
 
+import os
+import select
 import socket
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from pacs_cli.errors import ConnectError, PeerProtocolError, PeerTimeout
-from pacs_cli.net.target import Target
-from pacs_cli.wire.association import Association, AssociationEvent
+from pacs_cli.net.target import WRITE_TIMEOUT, Target
+from pacs_cli.wire.association import Association, AssociationEvent, Deadline
 from pacs_cli.wire.message import Buffer
-
-#: Seconds the peer may take to read one batch of at most 1 MiB: 280 kbit/s, slower than any link
-#: on which images are sent at all.
-WRITE_TIMEOUT = 30.0
 
 #: Linux only. Without it peers with Nagle's algorithm on, which write the header of a PDU apart
 #: (DCMTK 3.6.7, Orthanc), wait 40 ms per message for our delayed acknowledgement.
@@ -36,7 +35,8 @@ def resolve(target: Target) -> list[Address]:
     """
     try:
         return list(socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM))
-    except (socket.gaierror, UnicodeError) as error:
+    except (socket.gaierror, ValueError) as error:
+        # ValueError: a label too long or empty, or a NUL
         reason = error.strerror if isinstance(error, socket.gaierror) else "not a host name"
         raise ConnectError(
             f"cannot find {target.host}: {str(reason).lower()}; check the host name"
@@ -56,19 +56,22 @@ def connect(
         remaining = expiry - clock()
         if remaining <= 0:
             break
-        sock = socket.socket(family, kind, protocol)
         try:
-            sock.settimeout(remaining)
-            sock.connect(address)
+            return _connect_one(socket.socket(family, kind, protocol), address, remaining)
         except OSError as error:
-            sock.close()
+            # also a family that this system does not have, as IPv6 where it is switched off
             failure = error
-            continue
-        except BaseException:
-            sock.close()
-            raise
-        return sock
     raise ConnectError(f"cannot connect to {target}: {_why_not(failure, target)}") from None
+
+
+def _connect_one(sock: socket.socket, address: Any, seconds: float) -> socket.socket:
+    try:
+        sock.settimeout(seconds)
+        sock.connect(address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 def tune(sock: socket.socket) -> None:
@@ -77,11 +80,36 @@ def tune(sock: socket.socket) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
 
+class Wakeup:
+    """Ends the waits of all channels that were given it, once and for good; from any thread.
+
+    It only makes a descriptor readable: bytes that are on their way to a channel stay whole.
+    """
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe()
+        # not by whoever made it: channels may be in use for longer
+        weakref.finalize(self, _close_all, self._reader, self._writer)
+        self.is_set = False
+
+    def fileno(self) -> int:
+        """Return the descriptor that becomes readable."""
+        return self._reader
+
+    def set(self) -> None:
+        """End the waits, those that are yet to come included."""
+        if not self.is_set:
+            self.is_set = True
+            os.write(self._writer, b"\0")
+
+
 class Channel:
     """Moves bytes between a connected socket and an association until that is over.
 
-    sock  owned from here on and closed by `close`
-    name  the peer, for messages
+    sock           owned from here on and closed by `close`
+    name           the peer, for messages
+    wakeup         ends one wait for the peer, after which it is not looked at any more
+    write_timeout  seconds for each batch of at most 1 MiB; may be set
     """
 
     def __init__(
@@ -90,15 +118,25 @@ class Channel:
         association: Association,
         name: str,
         clock: Callable[[], float] = time.monotonic,
+        wakeup: Wakeup | None = None,
     ) -> None:
         self.association = association
         self.name = name
-        self.is_woken = False
+        self.write_timeout = WRITE_TIMEOUT
         self._sock = sock
         self._clock = clock
-        self._serial = -1
-        self._expiry = 0.0
+        self._timer, self._total_timer = _Timer(clock), _Timer(clock)
+        self._is_cut = False
         tune(sock)
+        sock.setblocking(False)
+        self._incoming = select.poll()
+        self._incoming.register(sock, select.POLLIN)
+        # kept, or its descriptor could become another's
+        self._wakeup = wakeup
+        self._wakeup_number = -1
+        if wakeup is not None:
+            self._wakeup_number = wakeup.fileno()
+            self._incoming.register(wakeup, select.POLLIN)
 
     def flush(self) -> None:
         """Write everything the association has to say.
@@ -107,7 +145,7 @@ class Channel:
         """
         association = self.association
         while batch := association.outgoing():
-            self._write(batch)
+            self._write(batch, self.write_timeout)
 
     def send(self) -> None:
         """Write everything the association has to say, unless the peer is gone.
@@ -120,43 +158,37 @@ class Channel:
         except ConnectionError:
             self.association.drop_outgoing()
 
-    def receive(self) -> Iterator[AssociationEvent]:
+    def receive(self, total: Deadline | None = None) -> Iterator[AssociationEvent]:
         """Write what is due, wait for the peer once, yield what came of it; to be exhausted.
 
+        It may yield nothing: what came was not yet whole, or the wakeup was set.
+
+        total   the time for all calls with the same serial, beside the association's deadlines
         raises  PeerTimeout when the deadline of what is awaited has passed, PeerProtocolError
                 after the A-ABORT for it was sent, OSError when the connection failed
         """
         self.send()
         association = self.association
-        space = association.space()
-        self._sock.settimeout(self._remaining())
         if _TCP_QUICKACK is not None:
             self._sock.setsockopt(socket.IPPROTO_TCP, _TCP_QUICKACK, 1)
+        if not self._await_bytes(total):
+            return
         try:
-            count = self._sock.recv_into(space)
-        except TimeoutError:
-            raise self._timed_out() from None
+            count = self._sock.recv_into(association.space())
+        except BlockingIOError:
+            # what made it readable was dropped by the system, as a bad checksum is
+            return
         except ConnectionError:
             # a reset tells no more than an end: the association knows whether it was expected
             count = 0
         if not count:
-            if not self.is_woken:
-                yield from association.peer_closed()
+            yield from association.peer_closed()
             return
         try:
             yield from association.received(count)
         except PeerProtocolError:
-            self.close()
+            self._say_last_words(association.limits.close)
             raise
-
-    def wake(self) -> None:
-        """End a wait in `receive`, which then yields nothing; from any thread."""
-        self.is_woken = True
-        try:
-            self._sock.shutdown(socket.SHUT_RD)
-        except OSError:
-            # already closed: there is no wait to end
-            return
 
     def close(self) -> None:
         """Say the last words, give the peer its time to hear them, close the socket.
@@ -164,53 +196,117 @@ class Channel:
         Closing with unread bytes would reset the connection and take an A-ABORT in flight with
         it, so what still comes is read and dropped until the peer closes or the time is up.
         """
+        expiry = self._clock() + self.association.limits.close
         try:
-            self._linger()
-        except (OSError, PeerTimeout):
-            # the peer is gone already: nobody is left to tell
+            self._say_last_words(expiry - self._clock())
+            if self.association.is_closing and not self._is_cut:
+                self._linger(expiry)
+        except OSError:
+            # the peer is gone already: nobody is left to hear
             pass
         finally:
             self._sock.close()
 
-    def _linger(self) -> None:
-        self.flush()
-        if not self.association.is_closing:
-            return
+    def _say_last_words(self, seconds: float) -> None:
+        """Write what is due; whether it arrives changes nothing any more."""
+        try:
+            while batch := self.association.outgoing():
+                self._write(batch, seconds)
+        except (OSError, PeerTimeout):
+            # what ended the association is told, not that the peer could not be told
+            self.association.drop_outgoing()
+
+    def _linger(self, expiry: float) -> None:
         self._sock.shutdown(socket.SHUT_WR)
-        expiry = self._clock() + self.association.limits.close
         sink = bytearray(64 * 1024)
-        while (remaining := expiry - self._clock()) > 0:
-            self._sock.settimeout(remaining)
+        while _is_ready(self._sock, select.POLLIN, expiry - self._clock()):
             if not self._sock.recv_into(sink):
                 break
 
-    def _remaining(self) -> float | None:
+    def _await_bytes(self, total: Deadline | None) -> bool:
+        """Wait until there is something to receive; False when only the wakeup came."""
+        nearest = self._nearest(total)
+        if nearest is None:
+            ready = self._incoming.poll()
+        else:
+            seconds, deadline = nearest
+            ready = self._incoming.poll(seconds * 1000) if seconds >= 0 else []
+            if not ready:
+                raise PeerTimeout(
+                    f"{self.name} did not send {deadline.awaiting} within {deadline.seconds:g} s"
+                )
+        if len(ready) > 1 or ready[0][0] != self._wakeup_number:
+            return True
+        self._incoming.unregister(self._wakeup_number)
+        return False
+
+    def _nearest(self, total: Deadline | None) -> tuple[float, Deadline] | None:
+        """Return what ends first, and the seconds until then."""
         deadline = self.association.deadline
-        if deadline is None:
-            return None
+        if total is None:
+            return None if deadline is None else (self._timer.left(deadline), deadline)
+        left = self._total_timer.left(total)
+        if deadline is not None and (own := self._timer.left(deadline)) < left:
+            return own, deadline
+        return left, total
+
+    def _write(self, batch: list[Buffer], seconds: float) -> None:
+        if self._is_cut:
+            # a PDU stands half written: whatever followed would be read as the rest of it
+            return
+        expiry = self._clock() + seconds
+        while True:
+            try:
+                sent = self._sock.sendmsg(batch)
+            except BlockingIOError:
+                # no room at all is waited for like room for the rest
+                sent = 0
+            except OSError:
+                self._is_cut = True
+                raise
+            batch = _after(batch, sent)
+            if not batch:
+                return
+            if not _is_ready(self._sock, select.POLLOUT, expiry - self._clock()):
+                self._is_cut = True
+                raise PeerTimeout(f"{self.name} did not read what was sent within {seconds:g} s")
+
+
+class _Timer:
+    """The time left of a deadline, which a new serial starts again."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._serial = -1
+        self._expiry = 0.0
+        self._is_over = False
+
+    def left(self, deadline: Deadline) -> float:
+        """Return the seconds: 0 once, for what has already arrived, and less than 0 after that.
+
+        Once, or a peer whose bytes never stop would not be subject to the deadline.
+        """
         now = self._clock()
         if deadline.serial != self._serial:
             self._serial = deadline.serial
             self._expiry = now + deadline.seconds
-        # a passed deadline still takes what has already arrived: 0 would mean non-blocking
-        return max(self._expiry - now, 1e-6)
+            self._is_over = False
+        left = self._expiry - now
+        if left > 0:
+            return left
+        was_over, self._is_over = self._is_over, True
+        return -1.0 if was_over else 0.0
 
-    def _timed_out(self) -> PeerTimeout:
-        deadline = self.association.deadline
-        awaited = f"{deadline.awaiting} within {deadline.seconds:g} s" if deadline else "anything"
-        return PeerTimeout(f"{self.name} did not send {awaited}")
 
-    def _write(self, batch: list[Buffer]) -> None:
-        expiry = self._clock() + WRITE_TIMEOUT
-        while batch:
-            self._sock.settimeout(max(expiry - self._clock(), 1e-6))
-            try:
-                sent = self._sock.sendmsg(batch)
-            except TimeoutError:
-                raise PeerTimeout(
-                    f"{self.name} did not read what was sent within {WRITE_TIMEOUT:g} s"
-                ) from None
-            batch = _after(batch, sent)
+def _is_ready(sock: socket.socket, event: int, seconds: float) -> bool:
+    poll = select.poll()
+    poll.register(sock, event)
+    return seconds > 0 and bool(poll.poll(seconds * 1000))
+
+
+def _close_all(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def _after(batch: list[Buffer], sent: int) -> list[Buffer]:

@@ -6,6 +6,7 @@ import errno
 import selectors
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,18 +40,16 @@ class Listener:
         self._caps = caps or Caps()
         self._counts: Counter[str] = Counter()
         self._lock = threading.Condition()
+        self._next_warning = 0.0
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_writer.setblocking(False)
         try:
             self._sock = _listen(host, port)
-        except (OSError, OverflowError) as error:
+        except (OSError, OverflowError, ValueError) as error:
+            # ValueError: a host name with a label too long or empty
             self._wake_reader.close()
             self._wake_writer.close()
-            reason = getattr(error, "strerror", None) or str(error)
-            raise ConnectError(
-                f"cannot listen on {host} port {port}: {reason.lower()}; "
-                "choose another port or end what uses it"
-            ) from None
+            raise ConnectError(f"cannot listen on {host} port {port}: {_why_not(error)}") from None
         self.address, self.port = self._sock.getsockname()[:2]
 
     def serve(
@@ -61,7 +60,7 @@ class Listener:
         """Accept until `stop`; call `handle(sock, address)` in a thread per connection.
 
         handle  owns the socket; what it raises goes to threading.excepthook
-        warn    told, at most once a second, that the process is out of descriptors
+        warn    told, at most once a second, that the process is out of descriptors or threads
         """
         with selectors.DefaultSelector() as selector:
             selector.register(self._sock, selectors.EVENT_READ)
@@ -97,8 +96,7 @@ class Listener:
             sock, peer = self._sock.accept()
         except OSError as error:
             if error.errno in _EXHAUSTED:
-                warn(f"cannot accept a connection: {error.strerror}; waiting for one to end")
-                self._wait_a_second()
+                self._wait_for_an_end(warn, f"cannot accept a connection: {error.strerror}")
             # everything else is the peer's: it went away while it waited in the queue
             return
         address = str(peer[0])
@@ -108,12 +106,15 @@ class Listener:
         try:
             threading.Thread(target=self._run, args=(handle, sock, address), daemon=True).start()
         except RuntimeError:
-            warn("cannot start a thread for a connection; waiting for one to end")
             sock.close()
             self._give_back(address)
-            self._wait_a_second()
+            self._wait_for_an_end(warn, "cannot start a thread for a connection")
 
-    def _wait_a_second(self) -> None:
+    def _wait_for_an_end(self, warn: Callable[[str], None], reason: str) -> None:
+        """Let a connection end, or a second pass; each may be taken at once by the next."""
+        if (now := time.monotonic()) >= self._next_warning:
+            self._next_warning = now + 1.0
+            warn(f"{reason}; waiting for one to end")
         with self._lock:
             standing = self._counts.total()
             self._lock.wait_for(lambda: self._counts.total() < standing, 1.0)
@@ -143,6 +144,17 @@ class Listener:
         finally:
             sock.close()
             self._give_back(address)
+
+
+def _why_not(error: Exception) -> str:
+    if isinstance(error, ValueError):
+        return "not a host name; check the address"
+    reason = str(getattr(error, "strerror", None) or error).lower()
+    is_address = isinstance(error, socket.gaierror) or (
+        isinstance(error, OSError) and error.errno == errno.EADDRNOTAVAIL
+    )
+    advice = "check the address" if is_address else "choose another port or end what uses it"
+    return f"{reason}; {advice}"
 
 
 def _listen(host: str, port: int) -> socket.socket:

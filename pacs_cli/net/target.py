@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+#: Seconds the peer may take to read one batch of at most 1 MiB: 280 kbit/s, slower than any link
+#: on which images are sent at all.
+WRITE_TIMEOUT = 30.0
+
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
@@ -11,12 +15,14 @@ class Timeouts:
 
     connect  name lookup and TCP handshake
     acse     an A-ASSOCIATE or A-RELEASE answer
-    dimse    between DIMSE messages
+    dimse    from the end of a request to the whole of its answer
+    write    for the peer to read each batch of at most 1 MiB
     """
 
     connect: float = 10.0
     acse: float = 30.0
     dimse: float = 60.0
+    write: float = WRITE_TIMEOUT
 
 
 @dataclass(frozen=True, slots=True)

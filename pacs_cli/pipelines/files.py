@@ -42,7 +42,8 @@ def _look(path: str, follow: bool, entered: set[tuple[int, int]]) -> Iterator[Fo
         current = stack.pop()
         try:
             status = os.stat(current)  # noqa: PTH116 - a Path would not hold every name
-        except OSError as error:
+        except (OSError, ValueError) as error:
+            # ValueError: a NUL in the name
             yield Passed(current, _reason(error))
             continue
         if stat.S_ISREG(status.st_mode):
@@ -66,5 +67,5 @@ def _children(folder: str, follow: bool) -> list[str]:
         )
 
 
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+def _reason(error: OSError | ValueError) -> str:
+    return str(getattr(error, "strerror", None) or error).lower()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import mmap
+import os
+import stat
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -121,16 +123,21 @@ def _send_group(
 ) -> Iterator[Sent]:
     """Send what one association can carry; results come in the order of `items`."""
     remaining = deque(items)
-    try:
-        with Session(target, proposals, trace=trace) as session:
-            opened(session)
-            for sent in _send_all(session, items):
-                remaining.popleft()
-                yield sent
-    except PacsError as error:
-        # after the last answer a failing release changes nothing: all is acknowledged
-        for item in remaining:
-            yield Sent(item.path, item, None, str(error), exit=error.exit)
+    while remaining:
+        try:
+            with Session(target, proposals, trace=trace) as session:
+                opened(session)
+                for sent in _send_all(session, list(remaining)):
+                    remaining.popleft()
+                    yield sent
+        except InputError as error:
+            # a message was left half sent, which ends the association; the others get a new one
+            yield _unreadable(remaining.popleft(), str(error))
+        except PacsError as error:
+            # after the last answer a failing release changes nothing: all is acknowledged
+            while remaining:
+                item = remaining.popleft()
+                yield Sent(item.path, item, None, str(error), exit=error.exit)
 
 
 def _send_all(session: Session, items: Iterable[Item]) -> Iterator[Sent]:
@@ -165,21 +172,38 @@ class _Reader:
     def load(self, item: Item) -> Buffer | Sent:
         """Return the bytes of the data set, valid until the next call, or why there are none."""
         try:
-            with open(item.path, "rb", buffering=0) as file:  # noqa: PTH123 - undecodable names
-                if item.size > _READ_WHOLE:
-                    whole = mmap.mmap(file.fileno(), item.header.file_size, access=mmap.ACCESS_READ)
-                    return memoryview(whole)[item.header.dataset_offset :]
-                if len(self._buffer) < item.size:
-                    self._buffer = bytearray(item.size)
-                view = memoryview(self._buffer)[: item.size]
-                file.seek(item.header.dataset_offset)
-                if file.readinto(view) == item.size:
-                    return view
-                reason = "it became shorter while it was being sent"
+            # not blocking: a FIFO may stand there by now
+            descriptor = os.open(item.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                return self._read(descriptor, item)
+            finally:
+                os.close(descriptor)
+        except InputError as error:
+            return _unreadable(item, str(error))
         except (OSError, ValueError) as error:
-            reason = str(getattr(error, "strerror", None) or error).lower()
-        message = f"cannot read {item.path}: {reason}"
-        return Sent(item.path, item, None, message, exit=Exit.BAD_INPUT)
+            # ValueError: it became shorter between the look at it and its mapping
+            return _unreadable(item, str(getattr(error, "strerror", None) or error).lower())
+
+    def _read(self, descriptor: int, item: Item) -> Buffer:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError("not a regular file")
+        if status.st_size < item.header.file_size:
+            raise InputError("it became shorter while it was being sent")
+        if item.size > _READ_WHOLE:
+            whole = mmap.mmap(descriptor, item.header.file_size, access=mmap.ACCESS_READ)
+            return memoryview(whole)[item.header.dataset_offset :]
+        if len(self._buffer) < item.size:
+            self._buffer = bytearray(item.size)
+        view = memoryview(self._buffer)[: item.size]
+        if os.preadv(descriptor, [view], item.header.dataset_offset) != item.size:
+            raise InputError("it became shorter while it was being sent")
+        return view
+
+
+def _unreadable(item: Item, reason: str) -> Sent:
+    message = f"cannot read {item.path}: {reason}"
+    return Sent(item.path, item, None, message, exit=Exit.BAD_INPUT)
 
 
 def _refused(session: Session, item: Item) -> Sent:

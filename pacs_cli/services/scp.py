@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 from pacs_cli import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from pacs_cli.errors import PeerProtocolError, PeerTimeout
-from pacs_cli.net.channel import Channel
+from pacs_cli.net.channel import Channel, Wakeup
+from pacs_cli.net.target import WRITE_TIMEOUT
 from pacs_cli.services.results import (
     AssociationEnded,
     AssociationInfo,
@@ -65,12 +66,24 @@ class Settings:
     called_ae_titles    answered to; empty for every title
     max_associations    at once; one more is rejected as "local limit exceeded" (PS3.8 9.3.4).
                         256 as in the large archives: each has a thread and half a MiB
+    calling_ae_titles   served; empty for every title
+    write_timeout       seconds for the peer to read what is sent
     """
 
     policy: Policy
     called_ae_titles: frozenset[str] = frozenset()
     max_associations: int = 256
     limits: Limits = field(default_factory=Limits)
+    calling_ae_titles: frozenset[str] = frozenset()
+    write_timeout: float = WRITE_TIMEOUT
+
+    def refusal_of(self, request: AssociateRequest) -> tuple[int, int, int] | None:
+        """Return the result, source and reason for which a request is rejected, if it is."""
+        if self.called_ae_titles and request.called_ae_title not in self.called_ae_titles:
+            return 1, 1, 7
+        if self.calling_ae_titles and request.calling_ae_title not in self.calling_ae_titles:
+            return 1, 1, 3
+        return None
 
 
 class Provider:
@@ -86,41 +99,36 @@ class Provider:
         self.settings = settings
         self.handler = handler
         self.observe = observe
-        self.is_draining = False
+        self.wakeup = Wakeup()
         self._lock = threading.Lock()
-        self._serving: dict[_Connection, bool] = {}
+        self._admitted: set[_Connection] = set()
         self._count = 0
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether every association is to end."""
+        return self.wakeup.is_set
 
     def serve(self, sock: socket.socket, address: str) -> None:
         """Run one accepted connection to its end; the socket is closed then."""
-        connection = _Connection(self, sock, address, self._next_number())
-        with self._lock:
-            self._serving[connection] = False
-        try:
-            connection.run()
-        finally:
-            with self._lock:
-                del self._serving[connection]
+        _Connection(self, sock, address, self._next_number()).run()
 
     def admit(self, connection: _Connection) -> bool:
         """Take one of the places for associations, if one is free."""
         with self._lock:
-            is_free = sum(self._serving.values()) < self.settings.max_associations
-            self._serving[connection] = is_free
-            return is_free and not self.is_draining
+            if self.is_draining or len(self._admitted) >= self.settings.max_associations:
+                return False
+            self._admitted.add(connection)
+            return True
 
     def give_back(self, connection: _Connection) -> None:
         """Free the place of an association that is over; its connection may still linger."""
         with self._lock:
-            self._serving[connection] = False
+            self._admitted.discard(connection)
 
     def drain(self) -> None:
         """End every association after the object it is receiving; refuse new ones."""
-        self.is_draining = True
-        with self._lock:
-            connections = list(self._serving)
-        for connection in connections:
-            connection.end_when_idle()
+        self.wakeup.set()
 
     def _next_number(self) -> int:
         with self._lock:
@@ -134,13 +142,13 @@ class _Connection:
     def __init__(self, provider: Provider, sock: socket.socket, address: str, number: int) -> None:
         self._provider = provider
         self._association = Association(Role.ACCEPTOR, provider.settings.limits)
-        self._channel = Channel(sock, self._association, address)
+        self._channel = Channel(sock, self._association, address, wakeup=provider.wakeup)
+        self._channel.write_timeout = provider.settings.write_timeout
         self._info = AssociationInfo(number, address, "", "")
         self._began = time.monotonic()
         self._how = ""
         self._stored = self._failed = self._size = 0
         self._store: _Incoming | None = None
-        self._lock = threading.Lock()
 
     def run(self) -> None:
         """Serve until the association is over, and tell how it ended."""
@@ -159,15 +167,9 @@ class _Connection:
             if self._store is not None:
                 self._store.sink.discard()
             self._provider.give_back(self)
-            if self._info.calling_ae_title or error:
+            if self._association.associate_request is not None or error:
                 self._tell_end(error)
             self._channel.close()
-
-    def end_when_idle(self) -> None:
-        """Stop waiting for the peer, unless an object is on its way; from any thread."""
-        with self._lock:
-            if self._store is None:
-                self._channel.wake()
 
     def _turn(self) -> None:
         """Read once and act; views of fragments are written before the next read."""
@@ -182,6 +184,9 @@ class _Connection:
                 self._act(event)
         if views and self._store is not None:
             self._store.write(views)
+        if self._association.is_over and not self._how:
+            # closed (AA-5) or aborted (AA-2) before a request, as port scans and health checks do
+            self._how = "closed"
         if self._provider.is_draining and self._store is None and not self._how:
             # source 2, reason 0: the provider ends it for reasons of its own (PS3.8 table 9-26)
             self._association.abort(2, 0)
@@ -222,8 +227,8 @@ class _Connection:
     def _answer(self, request: AssociateRequest) -> None:
         self._identify()
         settings = self._provider.settings
-        if settings.called_ae_titles and request.called_ae_title not in settings.called_ae_titles:
-            self._reject(1, 1, 7)
+        if refusal := settings.refusal_of(request):
+            self._reject(*refusal)
         elif not self._provider.admit(self):
             self._reject(2, 3, 2)
         else:
@@ -308,27 +313,32 @@ class _Connection:
             self._association.contexts[context_id].transfer_syntax,
         )
         sink = _Refusal(*refusal) if refusal else self._provider.handler.open_store(request)
-        with self._lock:
-            self._store = _Incoming(command, request, sink)
+        self._store = _Incoming(command, request, sink)
         if not command.has_data_set:
             self._complete(context_id, [])
 
     def _complete(self, context_id: int, views: list[memoryview]) -> None:
         """The data set is whole: let the handler make it safe, then answer."""
         store = self._store
-        assert store is not None
+        if store is None:
+            # of a C-CANCEL, which should have none and gets no answer
+            return
         store.write(views)
         outcome = store.sink.finish()
-        with self._lock:
-            self._store = None
-        is_kept = outcome.status == SUCCESS or outcome.status & 0xF000 == 0xB000
-        self._stored += is_kept
-        self._failed += not is_kept
-        self._size += store.size
-        self._respond(context_id, store.command, outcome.status, outcome.comment)
-        if store.command.field == CommandField.C_STORE_RQ:
-            seconds = time.monotonic() - store.began
-            self._provider.observe(InstanceReceived(store.request, outcome, seconds))
+        self._store = None
+        is_store = store.command.field == CommandField.C_STORE_RQ
+        if is_store:
+            is_kept = outcome.status == SUCCESS or outcome.status & 0xF000 == 0xB000
+            self._stored += is_kept
+            self._failed += not is_kept
+            self._size += store.size
+        try:
+            self._respond(context_id, store.command, outcome.status, outcome.comment)
+        finally:
+            # also of a peer that has gone: what is kept is kept
+            if is_store:
+                seconds = time.monotonic() - store.began
+                self._provider.observe(InstanceReceived(store.request, outcome, seconds))
 
     def _respond(self, context_id: int, command: Command, status: int, comment: str) -> None:
         more: dict[str, Value] = {"ErrorComment": comment[:64]} if comment and status else {}

@@ -5,6 +5,7 @@ source  PS3.7 9.1.1 (C-STORE), 9.1.5 (C-ECHO), PS3.8 7
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from pacs_cli import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from pacs_cli.errors import (
     AssociationAborted,
     AssociationRejected,
+    InputError,
     PeerProtocolError,
     PeerTimeout,
 )
@@ -30,6 +32,7 @@ from pacs_cli.wire.association import (
     AssociationEvent,
     Closed,
     CommandReceived,
+    Deadline,
     Limits,
     Rejected,
     ReleaseRequested,
@@ -104,6 +107,8 @@ class Session:
         )
         self._association = Association(Role.REQUESTOR, limits)
         self._channel = Channel(sock, self._association, str(target))
+        self._channel.write_timeout = target.timeouts.write
+        self._awaited: Deadline | None = None
         self.answer = self._associate()
         self.phases = Phases(named - began, connected - named, time.monotonic() - connected)
 
@@ -136,7 +141,9 @@ class Session:
     ) -> StoreResult:
         """Send one object; the peer's status is the result, whatever it is.
 
-        data  the data set's bytes in the context's transfer syntax, sent as they are
+        data    the data set's bytes in the context's transfer syntax, sent as they are
+        raises  InputError when they are mapped from a file that was cut off meanwhile; the
+                association is over then, as a message cannot be left half sent
         """
         self.begin_store(context_id, affected_sop_class_uid, affected_sop_instance_uid, data)
         return self.finish_store()
@@ -225,7 +232,9 @@ class Session:
     def _finish(self) -> tuple[Command, float]:
         """Return the response to the request that was begun, and the seconds it took."""
         _, request = self._outstanding
-        event = self._next()
+        # in all: every PDU of it could come in time, and the last of them never
+        answer = f"an answer to {request.name}"
+        event = self._next(Deadline(answer, self.target.timeouts.dimse, self._message_id))
         if isinstance(event, CommandReceived):
             if self._trace:
                 self._trace("<-", event.context_id, event.command)
@@ -250,8 +259,10 @@ class Session:
         if not is_ours:
             self._association.abort(2, 6)
             raise PeerProtocolError(
-                f"{self.target} answered {request.name} number {request.message_id} with "
-                f"{response.name} number {response.message_id}; aborted"
+                f"{self.target} answered {request.name} number {request.message_id} on "
+                f"presentation context {context_id} with {response.name} number "
+                f"{response.message_id} on {event.context_id}"
+                f"{' and a data set' if response.has_data_set else ''}; aborted"
             )
 
     @contextmanager
@@ -267,15 +278,18 @@ class Session:
             self._association.abort()
             raise
         except OSError as error:
+            if error.errno == errno.EFAULT:
+                raise InputError("it became shorter while it was being sent") from None
             reason = (error.strerror or str(error)).lower()
             raise AssociationAborted(
                 f"the connection to {self.target} was lost: {reason}; does its log say why?"
             ) from None
 
-    def _next(self) -> AssociationEvent:
+    def _next(self, awaited: Deadline | None = None) -> AssociationEvent:
         """Write, wait, return the next event; one at a time, so that an answer which arrives
         together with the end of the association still counts.
         """
+        self._awaited = awaited
         event = next(self._events, None)
         if event is None:
             raise AssociationAborted(f"the association with {self.target} is over")
@@ -284,7 +298,7 @@ class Session:
     def _incoming(self) -> Iterator[AssociationEvent]:
         while True:
             with self._explained():
-                for event in self._channel.receive():
+                for event in self._channel.receive(self._awaited):
                     self._raise_if_over(event)
                     yield event
 

@@ -117,12 +117,12 @@ UIDS = st.lists(st.integers(0, 99).map(str), max_size=5).map(lambda rest: ".".jo
 WORDS = st.binary(max_size=5).map(lambda value: value * 8)
 
 
-def whole(bits: int, sign: bool) -> st.SearchStrategy[int]:
-    return (
-        st.integers(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
-        if sign
-        else st.integers(0, 2**bits - 1)
-    )
+def signed(bits: int) -> st.SearchStrategy[int]:
+    return st.integers(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+
+
+def unsigned(bits: int) -> st.SearchStrategy[int]:
+    return st.integers(0, 2**bits - 1)
 
 
 #: A keyword of every VR but SQ, and values of it that pydicom has nothing against.
@@ -139,22 +139,22 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "PatientAge": st.integers(0, 999).map("{:03d}Y".format),
     "Modality": st.sampled_from(["CT", "MR", "OT1", ""]),
     "StudyDate": st.dates(min_value=date(1900, 1, 1)).map("{:%Y%m%d}".format),
-    "SliceThickness": whole(16, sign=True),
+    "SliceThickness": signed(16),
     "AcquisitionDateTime": st.sampled_from(["20260102030405", "2026"]),
-    "InstanceNumber": whole(32, sign=True),
+    "InstanceNumber": signed(32),
     "StudyTime": st.sampled_from(["030405", "0304", "030405.678"]),
     "StudyInstanceUID": UIDS,
     "RetrieveURL": UIDS.map("http://made.up/{}".format),
     # FL, FD, SS, SL, SV, AT, UL, US, UV
     "TableOfParameterValues": st.floats(width=32, allow_nan=False),
     "EventTimeOffset": st.floats(allow_nan=False),
-    "TagAngleSecondAxis": whole(16, sign=True),
-    "ReferencePixelX0": whole(32, sign=True),
-    "SelectorSVValue": whole(64, sign=True),
-    "FrameIncrementPointer": whole(32, sign=False),
-    "SimpleFrameList": whole(32, sign=False),
-    "Rows": whole(16, sign=False),
-    "FileOffsetInContainer": whole(64, sign=False),
+    "TagAngleSecondAxis": signed(16),
+    "ReferencePixelX0": signed(32),
+    "SelectorSVValue": signed(64),
+    "FrameIncrementPointer": unsigned(32),
+    "SimpleFrameList": unsigned(32),
+    "Rows": unsigned(16),
+    "FileOffsetInContainer": unsigned(64),
 }
 SEQUENCES = ("ReferencedImageSequence", "RequestAttributesSequence", "ContentSequence")
 #: One that pydicom knows the VRs of, and one that nobody does.

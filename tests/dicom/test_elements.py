@@ -54,7 +54,7 @@ from tests.dicom.datasets import (
 )
 
 MODALITY, SQ, PIXELS = 0x00080060, 0x00081140, 0x7FE00010
-#: Group FFFC ends what a data set may hold; nothing has this tag.
+#: Data Set Trailing Padding (PS3.10 7.2), behind which nothing comes.
 LAST = 0xFFFCFFFC
 CT = element(LITTLE, MODALITY, "CS", b"CT")
 IMPLICIT_CT = element(IMPLICIT, MODALITY, "CS", b"CT")
@@ -222,6 +222,26 @@ def test_length_that_looks_like_a_vr_misleads_nobody(tag: int, is_undefined: boo
     assert pick(data, IMPLICIT, {LAST}) == {}
 
 
+@pytest.mark.parametrize("length", [0, 0x4042, 0x4240, 0x425B, 0x5B42])
+def test_length_that_is_not_two_letters_is_no_vr(length: int) -> None:
+    long = element(IMPLICIT, 0x00091002, "", bytes(length))
+    _, its, *_ = walk(sequence(LITTLE, SQ, item(LITTLE, long)), LITTLE)
+    assert its == ItemStart(len(long), IMPLICIT, 12, 1)
+
+
+@pytest.mark.parametrize("is_undefined", [False, True], ids=["defined", "undefined"])
+def test_item_of_nothing_is_written_as_the_rest(is_undefined: bool) -> None:
+    _, its, *_ = walk(sequence(LITTLE, SQ, item(LITTLE, undefined=is_undefined)), LITTLE)
+    assert its == ItemStart(UNDEFINED if is_undefined else 0, LITTLE, 12, 1)
+
+
+def test_length_of_a_fragment_may_look_like_a_vr() -> None:
+    long = item(LITTLE, bytes(0x4142))
+    data = undefined(item(LITTLE), long, SEQUENCE_END, vr="OB")
+    assert [*walk(data, LITTLE)][2] == Fragment(long[8:], 20)
+    assert pick(data, LITTLE, {LAST}) == {}
+
+
 # fmt: off
 #: Bytes after which `walk` must not go on, and where it stops.
 REFUSED = {
@@ -239,6 +259,7 @@ REFUSED = {
     "element in place of a fragment": (undefined(IMPLICIT_CT, vr="OB"), 12),
     "item delimiter in place of a fragment": (undefined(ITEM_END, vr="OB"), 12),
 }
+AT_THE_TOP = [data for name, (data, _) in REFUSED.items() if "at the top" in name]
 #: What goes past the end of what it is in, and where that begins.
 PAST_THE_END = {
     "element of data set": (CT + header(LITTLE, PIXELS, "OW", 5) + bytes(4), 10),
@@ -282,14 +303,15 @@ def test_what_goes_past_the_end_is_truncated(data: bytes, offset: int) -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        *((REFUSED[name][0], "at byte 10 is not an element") for name in REFUSED if "top" in name),
+        *((data, r"^\(FFFE,E0[0D][0D]\) at byte 10 is") for data in AT_THE_TOP),
         (undefined(ITEM_END), "at byte 12 has no place there"),
         (undefined(OPEN_ITEM, SEQUENCE_END), "at byte 20 has no place there"),
     ],
 )
 def test_pick_refuses_delimiters_where_it_sees_them(data: bytes, reason: str) -> None:
-    with pytest.raises(MalformedDataset, match=reason):
-        pick(data, LITTLE, {PIXELS})
+    for tag in (PIXELS, 0xFFFFFFFF):
+        with pytest.raises(MalformedDataset, match=reason):
+            pick(data, LITTLE, {tag})
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS.values(), ids=ENCODINGS)

@@ -50,7 +50,7 @@ def runs(short: int, long: int) -> pytest.MarkDecorator:
 ENCODED = st.sampled_from([*ENCODINGS.values()])
 NUMBER = st.integers(0, 100_000)
 BOUNDS = Bounds(inflate=64 * 1024)
-#: Higher than what is in any of the data sets.
+#: Data Set Trailing Padding, behind which nothing comes.
 LAST = 0xFFFCFFFC
 
 #: Delimiters, VRs and lengths, which mean something where they should not be.

@@ -140,6 +140,9 @@ REFUSED = {
     "a letter": (b"x", NotDicom, "not a DICOM file"),
     "zeros": (bytes(1000), NotDicom, "not a DICOM file"),
     "PNG": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", NotDicom, "not a DICOM file"),
+    "no length it would have": (
+        header(datasets.IMPLICIT, 0x00080005, "", 65536) + bytes(65536) + DATA, NotDicom,
+        "not a DICOM file"),
     "preamble only": (START, NotDicom, "not a DICOM file"),
     "data set that begins later": (DATA[len(written(LITTLE)):], NotDicom, "not a DICOM file"),
     "DICOMDIR": (START + meta(sop_class=DICOMDIR) + DATA, IsDirectory, "it is a DICOMDIR"),

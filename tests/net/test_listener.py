@@ -88,8 +88,57 @@ def test_running_out_of_descriptors_is_told_and_survived(serving, monkeypatch):
     assert warnings == ["cannot accept a connection: Too many open files; waiting for one to end"]
 
 
+def test_thread_that_cannot_be_started_costs_that_connection_alone(serving, monkeypatch):
+    warnings: list[str] = []
+    start = threading.Thread.start
+    failures = iter([RuntimeError("can't start new thread")])
+    listener = serving(greet, warn=warnings.append)
+
+    def failing_start(thread: threading.Thread) -> None:
+        for failure in failures:
+            raise failure
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", failing_start)
+    with socket.create_connection(("127.0.0.1", listener.port)) as refused:
+        assert refused.recv(100) == b""
+    with socket.create_connection(("127.0.0.1", listener.port)) as sock:
+        assert sock.recv(100) == b"127.0.0.1"
+    assert warnings == ["cannot start a thread for a connection; waiting for one to end"]
+
+
+def test_handler_that_fails_gives_its_place_back(serving, monkeypatch):
+    failures: list[type] = []
+    monkeypatch.setattr(threading, "excepthook", lambda raised: failures.append(raised.exc_type))
+
+    def fail(sock: socket.socket, address: str) -> None:
+        raise ValueError("a bug")
+
+    listener = serving(fail, Caps(connections=1))
+    for _ in range(2):
+        with socket.create_connection(("127.0.0.1", listener.port)) as sock:
+            assert sock.recv(100) == b""
+        assert listener.join(10)
+    assert failures == [ValueError, ValueError]
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ("a..b", "not a host name; check the address"),
+        ("a\0b", "check the address"),
+        ("no.such.host.invalid", "check the address"),
+        ("192.0.2.1", "cannot assign requested address; check the address"),
+    ],
+)
+def test_address_that_cannot_be_listened_on_is_told_on_one_line(host, words):
+    with pytest.raises(ConnectError, match=words) as caught:
+        Listener(host, 0)
+    assert "\n" not in str(caught.value)
+
+
 def test_port_in_use_is_told():
     with socket.create_server(("127.0.0.1", 0)) as sock:
         port = sock.getsockname()[1]
-        with pytest.raises(ConnectError, match="address already in use"):
+        with pytest.raises(ConnectError, match="address already in use; choose another port"):
             Listener("127.0.0.1", port)
