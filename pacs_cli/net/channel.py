@@ -169,18 +169,9 @@ class Channel:
         """
         self.send()
         association = self.association
-        if _TCP_QUICKACK is not None:
-            self._sock.setsockopt(socket.IPPROTO_TCP, _TCP_QUICKACK, 1)
-        if not self._await_bytes(total):
+        count = self._read(association.space(), total)
+        if count is None:
             return
-        try:
-            count = self._sock.recv_into(association.space())
-        except BlockingIOError:
-            # what made it readable was dropped by the system, as a bad checksum is
-            return
-        except ConnectionError:
-            # a reset tells no more than an end: the association knows whether it was expected
-            count = 0
         if not count:
             yield from association.peer_closed()
             return
@@ -223,9 +214,33 @@ class Channel:
             if not self._sock.recv_into(sink):
                 break
 
-    def _await_bytes(self, total: Deadline | None) -> bool:
-        """Wait until there is something to receive; False when only the wakeup came."""
+    def _read(self, space: memoryview, total: Deadline | None) -> int | None:
+        """Receive into `space` what is there, or wait for it: the bytes, 0 at the end of the
+        connection, None when only the wakeup came.
+        """
         nearest = self._nearest(total)
+        try:
+            if nearest is None or nearest[0] >= 0:
+                # while data flows there is no need to ask first
+                return self._sock.recv_into(space)
+        except BlockingIOError:
+            if _TCP_QUICKACK is not None:
+                self._sock.setsockopt(socket.IPPROTO_TCP, _TCP_QUICKACK, 1)
+        except ConnectionError:
+            # a reset tells no more than an end: the association knows whether it was expected
+            return 0
+        if not self._await_bytes(nearest):
+            return None
+        try:
+            return self._sock.recv_into(space)
+        except BlockingIOError:
+            # what made it readable was dropped by the system, as a bad checksum is
+            return None
+        except ConnectionError:
+            return 0
+
+    def _await_bytes(self, nearest: tuple[float, Deadline] | None) -> bool:
+        """Wait until there is something to receive; False when only the wakeup came."""
         if nearest is None:
             ready = self._incoming.poll()
         else:

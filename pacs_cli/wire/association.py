@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
+from typing import NamedTuple
 
 from pacs_cli.errors import LocalProtocolError, PeerProtocolError
 from pacs_cli.wire.message import Buffer, CommandReceived, Fragment, MessageReader, fragments
@@ -67,8 +68,7 @@ class Limits:
     close: float = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Deadline:
+class Deadline(NamedTuple):
     """How long the peer may take for what it is waited for.
 
     serial  changes when the clock starts again; the same serial means the same running clock

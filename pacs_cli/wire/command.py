@@ -13,7 +13,7 @@ from enum import IntEnum
 
 from pacs_cli.errors import LocalProtocolError, PeerProtocolError
 
-#: One value of a command element: US and UL are int, UI, AE and LO are str, AT is a tuple of tags.
+#: One value of a command element: US is int, UI, AE and LO are str, AT is a tuple of tags.
 Value = int | str | tuple[int, ...]
 
 #: CommandDataSetType when no data set follows, and what we write when one does (PS3.7 E.1).
@@ -81,9 +81,9 @@ ELEMENTS: dict[int, tuple[str, str]] = {
     0x00001030: ("MoveOriginatorApplicationEntityTitle", "AE"),
     0x00001031: ("MoveOriginatorMessageID", "US"),
 }
-_TAGS = {keyword: (tag, vr) for tag, (keyword, vr) in ELEMENTS.items()}
 _BY_BYTES = {struct.pack("<HH", tag >> 16, tag & 0xFFFF): entry for tag, entry in ELEMENTS.items()}
 _ELEMENT_HEADER = struct.Struct("<4sI")
+_GROUP_LENGTH = struct.Struct("<HHII")
 
 _AFFECTED = "AffectedSOPClassUID AffectedSOPInstanceUID"
 _REQUESTED = "RequestedSOPClassUID RequestedSOPInstanceUID"
@@ -191,7 +191,7 @@ class Command:
         return value if isinstance(value, str) else ""
 
     def number(self, keyword: str) -> int:
-        """Return a US or UL element, or 0 without one."""
+        """Return a US element, or 0 without one."""
         value = self.elements.get(keyword, 0)
         return value if isinstance(value, int) else 0
 
@@ -211,15 +211,20 @@ def encode_command(command: Command) -> bytes:
         for keyword in command.elements:
             if keyword not in required and keyword not in optional:
                 raise LocalProtocolError(f"{command.name} does not carry {keyword}")
-    kind = DATA_SET_FOLLOWS if command.has_data_set else NO_DATA_SET
     elements: dict[str, Value] = {
         **command.elements,
         "CommandField": command.field,
-        "CommandDataSetType": kind,
+        "CommandDataSetType": DATA_SET_FOLLOWS if command.has_data_set else NO_DATA_SET,
     }
-    parts = sorted((*_TAGS[keyword], value) for keyword, value in elements.items())
-    body = b"".join(_encode_element(tag, vr, value) for tag, vr, value in parts)
-    return struct.pack("<HHII", 0, 0, 4, len(body)) + body
+    # the table is in the order of the tags, as the elements have to be
+    body = b"".join(
+        [
+            _encode_element(tag, vr, elements[keyword])
+            for tag, (keyword, vr) in _BY_BYTES.items()
+            if keyword in elements
+        ]
+    )
+    return _GROUP_LENGTH.pack(0, 0, 4, len(body)) + body
 
 
 def decode_command(data: bytes | bytearray | memoryview) -> Command:
@@ -268,16 +273,16 @@ def response_to(request: Command, status: int, **more: Value) -> Command:
     return Command(request.field | _RESPONSE, {**elements, **more})
 
 
-def _encode_element(tag: int, vr: str, value: Value) -> bytes:
+def _encode_element(tag: bytes, vr: str, value: Value) -> bytes:
     if isinstance(value, tuple):
         data = b"".join(struct.pack("<HH", item >> 16, item & 0xFFFF) for item in value)
     elif isinstance(value, int):
-        data = struct.pack("<H" if vr == "US" else "<I", value)
+        data = value.to_bytes(2, "little")
     else:
         data = value.encode("ascii", "replace")
         if len(data) % 2:
             data += b"\0" if vr == "UI" else b" "
-    return struct.pack("<HHI", tag >> 16, tag & 0xFFFF, len(data)) + data
+    return _ELEMENT_HEADER.pack(tag, len(data)) + data
 
 
 def _decode_value(keyword: str, vr: str, data: bytes) -> Value:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pacs_cli.errors import LocalProtocolError, PeerProtocolError
 from pacs_cli.wire.command import MAX_COMMAND_SET, Command, decode_command
@@ -17,16 +17,14 @@ _IS_COMMAND = 1
 _IS_LAST = 2
 
 
-@dataclass(frozen=True, slots=True)
-class CommandReceived:
+class CommandReceived(NamedTuple):
     """A whole command set arrived; if it has a data set, Fragment events follow."""
 
     context_id: int
     command: Command
 
 
-@dataclass(frozen=True, slots=True)
-class Fragment:
+class Fragment(NamedTuple):
     """A piece of the data set that belongs to the last command.
 
     data  a view into the receive buffer, valid until the next bytes are received
