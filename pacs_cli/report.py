@@ -110,6 +110,11 @@ class Report:
         return not (self._output.json or self._output.csv)
 
     @property
+    def shows_results(self) -> bool:
+        """Whether lines or records are written at all: not with -q for people."""
+        return not (self.is_text and self._output.quiet)
+
+    @property
     def is_verbose(self) -> bool:
         """Whether notes are shown: -v or -d."""
         return self._output.verbose > 0 or self._output.debug

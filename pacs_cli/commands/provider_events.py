@@ -111,10 +111,11 @@ class EventReport:
 
     def _show_instance(self, event: InstanceReceived) -> None:
         outcome, request = event.outcome, event.request
-        is_kept = outcome.status == 0
-        self._stored += is_kept
-        self._failed += not is_kept
+        self._stored += outcome.is_kept
+        self._failed += not outcome.is_kept
         self._size += outcome.size
+        if not self._report.shows_results:
+            return
         fields = {
             "status": f"{outcome.status:04X}",
             "comment": outcome.comment or None,
@@ -130,7 +131,7 @@ class EventReport:
         }
         verb = "already held" if outcome.is_duplicate else "stored"
         text = f"{verb} {request.affected_sop_instance_uid}"
-        if not is_kept:
+        if not outcome.is_kept:
             status = explain_status(outcome.status).partition(";")[0]
             text = f"refused {request.affected_sop_instance_uid}: {status}, {outcome.comment}"
         self._emit("instance", request.association, fields, text)

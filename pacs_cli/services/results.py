@@ -50,6 +50,11 @@ class StoreOutcome:
     series_instance_uid: str = ""
     is_duplicate: bool = False
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether the object is held: success or a warning (PS3.4 B.2.3)."""
+        return self.status == 0 or self.status & 0xF000 == 0xB000
+
 
 class Sink(Protocol):
     """Takes the bytes of one object. One thread calls it, in order, and ends it exactly once."""

@@ -328,9 +328,8 @@ class _Connection:
         self._store = None
         is_store = store.command.field == CommandField.C_STORE_RQ
         if is_store:
-            is_kept = outcome.status == SUCCESS or outcome.status & 0xF000 == 0xB000
-            self._stored += is_kept
-            self._failed += not is_kept
+            self._stored += outcome.is_kept
+            self._failed += not outcome.is_kept
             self._size += store.size
         try:
             self._respond(context_id, store.command, outcome.status, outcome.comment)
