@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pacs_cli.errors import ConnectError
@@ -41,6 +42,7 @@ class Listener:
         self._counts: Counter[str] = Counter()
         self._lock = threading.Condition()
         self._next_warning = 0.0
+        _allow_descriptors()
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_writer.setblocking(False)
         try:
@@ -144,6 +146,22 @@ class Listener:
         finally:
             sock.close()
             self._give_back(address)
+
+
+def _allow_descriptors() -> None:
+    """Ask for all the descriptors that this process may have; 1,024 are common at first.
+
+    Those above are as good: nothing here uses select(2).
+    """
+    try:
+        import resource
+    except ImportError:  # Windows, which has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        # macOS refuses what its kernel cannot give, and then what was there is enough to begin
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _why_not(error: Exception) -> str:
