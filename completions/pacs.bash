@@ -9,7 +9,7 @@ _pacs() {
     fi
     case ${COMP_WORDS[1]} in
         echoscu) options='-aec --called-aet -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file --repeat -h --help'; choices=''; peer=yes ;;
-        storescu) options='-aec --called-aet -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; peer=yes ;;
+        storescu) options='-aec --called-aet --from-file --follow --jobs --retries --retry-wait --priority --propose --repeat --fail-first --dry-run --report --set --uid-suffix -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--priority=low,medium,high'; peer=yes ;;
         storescp) options='-aet --aet --bind --check-called --max-associations -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file --out --db --durability -h --help'; choices='--durability=full,relaxed'; peer=no ;;
         demo) options='--json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; peer=no ;;
         *) return ;;

@@ -220,6 +220,52 @@ class OutputOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class InputOptions:
+    """Which files are meant, beside those that are typed."""
+
+    from_file: Annotated[
+        str | None,
+        typer.Option(
+            "--from-file",
+            metavar="FILE",
+            help="Take the files that this list names, one a line or each with a NUL after it; "
+            "- reads it from stdin.",
+            rich_help_panel="Input",
+        ),
+    ] = None
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow", help="Follow symbolic links inside folders.", rich_help_panel="Input"
+        ),
+    ] = False
+
+
+@dataclass(frozen=True, slots=True)
+class EditOptions:
+    """What is changed in the objects on their way."""
+
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEYWORD=VALUE",
+            help="Give a top-level element this value; (gggg,eeee)=VALUE too. Can be repeated.",
+            rich_help_panel="Changes on the way",
+        ),
+    ] = None
+    uid_suffix: Annotated[
+        str | None,
+        typer.Option(
+            "--uid-suffix",
+            metavar="SUFFIX",
+            help="Append this to Study, Series and SOP Instance UID, not to references to them.",
+            rich_help_panel="Changes on the way",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
 class Listen:
     """Where and as whom a provider is called, resolved; times in seconds, lengths in bytes.
 

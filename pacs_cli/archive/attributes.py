@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 #: tag -> column; study, series, instance and sop_class are the UIDs of the hierarchy.
@@ -31,6 +31,28 @@ COLUMNS: dict[int, str] = {
     0x00200013: "instance_number",
 }
 TAGS = frozenset(COLUMNS)
+_TAG_OF = {column: tag for tag, column in COLUMNS.items()}
+
+#: Keyword (PS3.6) -> column, of those that are no UIDs of the hierarchy.
+KEYWORDS = {
+    "SpecificCharacterSet": "specific_character_set",
+    "StudyDate": "study_date",
+    "StudyTime": "study_time",
+    "AccessionNumber": "accession_number",
+    "Modality": "modality",
+    "ReferringPhysicianName": "referring_physician_name",
+    "StudyDescription": "study_description",
+    "SeriesDescription": "series_description",
+    "PatientName": "patient_name",
+    "PatientID": "patient_id",
+    "IssuerOfPatientID": "issuer_of_patient_id",
+    "PatientBirthDate": "patient_birth_date",
+    "PatientSex": "patient_sex",
+    "BodyPartExamined": "body_part_examined",
+    "StudyID": "study_id",
+    "SeriesNumber": "series_number",
+    "InstanceNumber": "instance_number",
+}
 
 #: Those of them whose VR is text in the Specific Character Set (PS3.5 6.1.2.3): LO, PN, SH.
 _TEXT = frozenset(
@@ -57,19 +79,43 @@ _DELIMITER = re.compile(rb"[\\^=]")
 _TERM = re.compile(r"ISO.(2022.)?IR.(\d{1,3})")
 
 
-def describe(values: Mapping[int, bytes]) -> dict[str, str]:
-    """Return column -> text of the elements that `pick` found; empty ones are left out.
+class Attributes(Mapping[str, str]):
+    """Column -> text of the elements that were found; empty ones are not in it.
 
     Text is decoded by the Specific Character Set (PS3.3 C.12.1.1.2); what cannot be decoded
-    becomes a replacement character and never a failure.
+    becomes a replacement character and never a failure. It is decoded when it is asked for: of an
+    object of a series that is known that is hardly anything.
     """
-    character_set = values.get(0x00080005, b"").decode("latin-1").strip(" \0")
-    texts = {}
-    for tag, value in values.items():
-        text = _decode(value[:_MAX_TEXT], character_set if tag in _TEXT else "").strip(" \0")
-        if text:
-            texts[COLUMNS[tag]] = text
-    return texts
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[int, bytes]) -> None:
+        self._values = values
+
+    def __getitem__(self, column: str) -> str:
+        tag = _TAG_OF[column]
+        value = self._values[tag][:_MAX_TEXT]
+        character_set = self._values.get(0x00080005, b"") if tag in _TEXT else b""
+        text = _decode(value, character_set.decode("latin-1").strip(" \0")).strip(" \0")
+        if not text:
+            raise KeyError(column)
+        return text
+
+    def __iter__(self) -> Iterator[str]:
+        return (column for tag in self._values if (column := COLUMNS[tag]) in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def describe(values: Mapping[int, bytes]) -> dict[str, str]:
+    """Return column -> text of the elements that were found; see `Attributes`."""
+    return dict(Attributes(values))
+
+
+def uid_of(values: Mapping[int, bytes], tag: int) -> str:
+    """Return the text of a UID without its padding, "" when there is none; it may be anything."""
+    return values.get(tag, b"").decode("latin-1").strip(" \0")
 
 
 def _decode(value: bytes, character_set: str) -> str:

@@ -1,107 +1,87 @@
-"""The archive's index: patient, study, series and instance rows in SQLite (WAL)."""
+"""The archive's index: one SQLite file in write-ahead mode (WAL).
+
+Rows are put in at once and committed a little later, many together: a commit of its own costs
+more than all the rest of a row. The stored files are the journal: a start after an unclean end
+compares files and rows, so a row that is lost with the process is made again. Whoever reads the
+index has it commit first, and so sees every object that was acknowledged before.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 import threading
-from collections import deque
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from pacs_cli.archive.hierarchy import Hierarchy
+from pacs_cli.archive.rows import InstanceRow, SeriesEntry
 from pacs_cli.errors import OutputError
 
+__all__ = ["Index", "InstanceRow", "SeriesEntry"]
+
 #: Scripts that lead from each version to the next; `PRAGMA user_version` counts those applied.
-_MIGRATIONS = ("schema.sql",)
+_MIGRATIONS = ("schema.sql", "schema-2.sql")
 
 #: A backup or a query of someone else's holds a lock for less; senders wait 30 s and more.
 _BUSY_TIMEOUT = 5.0
 
-#: Studies and series whose keys are remembered; far more than are received at the same time.
-_CACHED_KEYS = 10_000
+#: Seconds and rows after which there is a commit. Longer would save nothing more: at 60 rows it is
+#: 1 us of a row's 5. Others who write to the index wait as long.
+_COMMIT_DELAY = 0.02
+_COMMIT_ROWS = 2000
+#: Seconds between two attempts to save what was acknowledged when a commit failed.
+_RETRY_DELAY = 1.0
 
-_PATIENT = ("patient_name", "patient_birth_date", "patient_sex")
-_STUDY = (
-    "study_date",
-    "study_time",
-    "accession_number",
-    "study_id",
-    "study_description",
-    "referring_physician_name",
+#: What fails because of the row and not because of the index: a value that SQLite cannot hold.
+_BAD_ROW = (
+    ValueError,
+    OverflowError,
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
 )
-_SERIES = ("modality", "series_number", "series_description", "body_part_examined")
-_INSTANCE = ("instance_number", "specific_character_set")
 
-
-@dataclass(frozen=True, slots=True)
-class InstanceRow:
-    """What the index keeps of one stored object.
-
-    attributes  column -> text of the columns of all four levels, absent ones left out
-    received    seconds since the epoch
-    """
-
-    study_instance_uid: str
-    series_instance_uid: str
-    sop_instance_uid: str
-    sop_class_uid: str
-    transfer_syntax_uid: str
-    size: int
-    path: str
-    source_ae_title: str
-    received: float
-    attributes: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class SeriesEntry:
-    """One line of the listing: a series with the study and patient it belongs to."""
-
-    patient_id: str
-    patient_name: str | None
-    study_instance_uid: str
-    study_date: str | None
-    study_description: str | None
-    series_instance_uid: str
-    modality: str | None
-    series_description: str | None
-    instances: int
-    size: int
-
-
-@dataclass(slots=True)
-class _Waiting:
-    row: InstanceRow
-    is_done: bool = False
-    is_new: bool = False
-    error: str = field(default="")
+_T = TypeVar("_T")
 
 
 class Index:
     """The index file, opened, migrated and ready. Any thread may call it.
 
     busy_timeout  seconds to wait for a lock that somebody else holds, before a row is refused
+    commit_delay  seconds until a row is seen from outside
     was_clean     whether it was closed in order the last time
     raises        OutputError when it cannot be used; sqlite3.DatabaseError when it is corrupt
     """
 
     def __init__(
-        self, path: Path, is_durable: bool = True, busy_timeout: float = _BUSY_TIMEOUT
+        self,
+        path: Path,
+        is_durable: bool = True,
+        busy_timeout: float = _BUSY_TIMEOUT,
+        commit_delay: float = _COMMIT_DELAY,
     ) -> None:
         self.path = path
         self._busy_timeout = busy_timeout
+        self._commit_delay = commit_delay
+        # the files are the journal: a commit need not be on the disk, only be there or not
+        self._synchronous = "NORMAL" if is_durable else "OFF"
         self._is_trusted = True
         self._mutex = threading.Lock()
-        self._waiting: deque[_Waiting] = deque()
+        self._changed = threading.Condition(self._mutex)
+        self._committer: threading.Thread | None = None
+        self._is_idle = self._is_closing = False
+        # in the open transaction; and what a roll-back took out of one
+        self._pending: list[InstanceRow] = []
+        self._unsaved: list[InstanceRow] = []
+        self._failures, self._failure = 0, ""
         self._read_mutex = threading.Lock()
-        self._patients: dict[tuple[str, str], int] = {}
-        self._studies: dict[str, int] = {}
-        self._series: dict[str, int] = {}
-        self._writer = self._connect()
+        self._writer = self.connect()
+        self._hierarchy = Hierarchy(self._writer)
         try:
-            self._prepare(is_durable)
-            self._reader = self._connect()
+            self._prepare()
+            self._reader = self.connect()
         except sqlite3.Error as error:
             self._writer.close()
             if isinstance(error, sqlite3.OperationalError):
@@ -115,26 +95,129 @@ class Index:
             self._writer.close()
             raise
 
-    def add(self, row: InstanceRow) -> bool:
-        """Commit a row; return False when there is one for that SOP instance already.
+    def connect(self) -> sqlite3.Connection:
+        """Return a new connection to the file; raises OutputError."""
+        try:
+            return sqlite3.connect(
+                self.path,
+                timeout=self._busy_timeout,
+                check_same_thread=False,
+                isolation_level=None,
+            )
+        except sqlite3.OperationalError as error:
+            raise OutputError(f"cannot open the index {self.path}: {error}") from None
 
-        Rows of threads that call at the same time are committed together, by whichever comes
-        first. raises OutputError when the row could not be committed.
+    # -- rows --------------------------------------------------------------------------------
+
+    def add(self, row: InstanceRow) -> bool:
+        """Put in a row; return False when there is one for that SOP instance UID already.
+
+        It is committed soon, and seen by every later call at once. Should the commit fail the
+        row is not given up, but until it is in no other is taken.
+        raises  OutputError when it could not be put in
         """
-        waiting = _Waiting(row)
-        self._waiting.append(waiting)
+        seen = self._failures
         with self._mutex:
-            if not waiting.is_done:
-                self._commit([self._waiting.popleft() for _ in range(len(self._waiting))])
-        if waiting.error:
-            raise OutputError(waiting.error)
-        return waiting.is_new
+            self._check(seen)
+            try:
+                self._begin()
+                is_new = self._hierarchy.insert(row)
+            except (sqlite3.Error, *_BAD_ROW) as error:
+                raise self._failed(error) from None
+            if is_new:
+                self._pending.append(row)
+                if len(self._pending) >= _COMMIT_ROWS:
+                    self._commit_last()
+                elif len(self._pending) == 1:
+                    self._wake_committer()
+            return is_new
+
+    def restore(self, row: InstanceRow) -> bool:
+        """Put in the row of a file that was found, by its version; False when that is held."""
+        if self.add(row):
+            return True
+        ((newest,),) = self._read(
+            "SELECT version FROM instance WHERE sop_instance_uid = ?", (row.sop_instance_uid,)
+        )
+        if newest < row.version:
+            self.supersede(row)
+            return True
+        if newest == row.version:
+            return False
+        return self._change(lambda: self._hierarchy.insert_version(row))
+
+    def supersede(self, row: InstanceRow) -> None:
+        """Put in a row as the newest version of its UID, and commit; raises OutputError."""
+        self._change(lambda: self._hierarchy.supersede(row))
+
+    def announce(self, sop_instance_uid: str, path: str, held: str) -> None:
+        """Note, to outlast a power cut, that a file at `path` is about to replace the held one.
+
+        `retract` ends it; a start that finds it looks at both files again. raises OutputError
+        """
+        values = (sop_instance_uid, path, held)
+        self._change(
+            lambda: self._writer.execute(
+                "INSERT OR REPLACE INTO replacement VALUES (?, ?, ?)", values
+            ),
+            is_safe=True,
+        )
+
+    def replace(self, row: InstanceRow) -> None:
+        """Put a row in the place of that of its UID, and commit; raises OutputError."""
+
+        def work() -> None:
+            self._hierarchy.remove(row.sop_instance_uid)
+            self._hierarchy.insert(row)
+
+        self._change(work)
+
+    def retract(self, sop_instance_uid: str) -> None:
+        """Forget what was announced: it is done, or not to be; raises OutputError."""
+        query = "DELETE FROM replacement WHERE sop_instance_uid = ?"
+        self._change(lambda: self._writer.execute(query, (sop_instance_uid,)))
+
+    def remove(self, sop_instance_uid: str) -> None:
+        """Delete the row of an object whose file is gone; raises OutputError."""
+        self._change(lambda: self._hierarchy.remove(sop_instance_uid))
+
+    def remove_version(self, path: str) -> None:
+        """Delete the row of an older version whose file is gone; raises OutputError."""
+        self._change(lambda: self._writer.execute("DELETE FROM version WHERE path = ?", (path,)))
+
+    def flush(self) -> None:
+        """Commit what is not committed; raises OutputError."""
+        if self._pending or self._unsaved:
+            with self._mutex:
+                self._save()
+
+    # -- questions ---------------------------------------------------------------------------
 
     def find_path(self, sop_instance_uid: str) -> str | None:
         """Return where an object lies below the archive's root, None when there is none."""
         query = "SELECT path FROM instance WHERE sop_instance_uid = ?"
         rows = self._read(query, (sop_instance_uid,))
         return str(rows[0][0]) if rows else None
+
+    def versions(self, sop_instance_uid: str) -> list[tuple[int, str]]:
+        """Return number and path of every object of a UID that is kept, the newest first."""
+        return self._read(
+            "SELECT version, path FROM instance WHERE sop_instance_uid = ?1 UNION ALL"
+            " SELECT number, path FROM version WHERE sop_instance_uid = ?1 ORDER BY 1 DESC",
+            (sop_instance_uid,),
+        )
+
+    def unserved_versions(self) -> list[str]:
+        """Return the paths of versions whose newest one has no row any more, the newest first."""
+        rows = self._read(
+            "SELECT path FROM version WHERE sop_instance_uid NOT IN"
+            " (SELECT sop_instance_uid FROM instance) ORDER BY number DESC"
+        )
+        return [path for (path,) in rows]
+
+    def replacements(self) -> list[tuple[str, str, str]]:
+        """Return SOP instance UID, new path and held path of what was announced and not ended."""
+        return self._read("SELECT sop_instance_uid, path, held FROM replacement")
 
     def counts(self) -> tuple[int, int, int, int]:
         """Return the numbers of patients, studies, series and instances."""
@@ -164,60 +247,39 @@ class Index:
             yield from ((uid, path) for _, uid, path in rows)
             last = rows[-1][0]
 
-    def remove(self, sop_instance_uid: str) -> None:
-        """Delete the row of an object whose file is gone; raises OutputError."""
-        with self._mutex:
-            writer = self._writer
-            try:
-                writer.execute("BEGIN IMMEDIATE")
-                deleted = writer.execute(
-                    "DELETE FROM instance WHERE sop_instance_uid = ? RETURNING series",
-                    (sop_instance_uid,),
-                ).fetchall()
-                for (series,) in deleted:
-                    self._drop_empty(series)
-                writer.execute("COMMIT")
-            except sqlite3.Error as error:
-                self._roll_back()
-                raise OutputError(self._cannot_write(error)) from None
+    # -- the end -----------------------------------------------------------------------------
 
     def distrust(self) -> None:
         """Let the next start compare files and rows: something could not be put right."""
         self._is_trusted = False
 
     def close(self) -> None:
-        """Note that all is in order, fold the WAL into the file, close it."""
+        """Commit, note that all is in order, fold the WAL into the file, close it.
+
+        raises  OutputError when that fails; the next start makes good what is missing
+        """
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify()
+        if self._committer is not None:
+            self._committer.join()
         with self._mutex, self._read_mutex:
             self._reader.close()
             try:
+                self._save()
                 self._writer.execute("UPDATE state SET is_clean = ?", (self._is_trusted,))
                 self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            except sqlite3.Error as error:
+            except (sqlite3.Error, OutputError) as error:
                 raise OutputError(f"cannot close the index {self.path}: {error}") from None
             finally:
                 self._writer.close()
 
     # -- inside ------------------------------------------------------------------------------
 
-    def _connect(self) -> sqlite3.Connection:
-        try:
-            return sqlite3.connect(
-                self.path,
-                timeout=self._busy_timeout,
-                check_same_thread=False,
-                isolation_level=None,
-            )
-        except sqlite3.OperationalError as error:
-            raise OutputError(f"cannot open the index {self.path}: {error}") from None
-
-    def _prepare(self, is_durable: bool) -> None:
+    def _prepare(self) -> None:
         writer = self._writer
         writer.execute("PRAGMA journal_mode = WAL")
-        writer.execute(f"PRAGMA synchronous = {'FULL' if is_durable else 'OFF'}")
-        writer.execute("PRAGMA foreign_keys = ON")
-        (problem,) = writer.execute("PRAGMA quick_check(1)").fetchone()
-        if problem != "ok":
-            raise sqlite3.DatabaseError(problem)
+        writer.execute(f"PRAGMA synchronous = {self._synchronous}")
         (version,) = writer.execute("PRAGMA user_version").fetchone()
         if version < 0:
             raise sqlite3.DatabaseError("the version is negative")
@@ -226,146 +288,142 @@ class Index:
                 f"the index {self.path} has version {version}, this pacs knows up to "
                 f"{len(_MIGRATIONS)}; use the newer pacs that made it"
             )
+        self.was_clean = bool(version) and self._is_marked_clean()
+        if version and not self.was_clean:
+            # it reads the whole file: too slow for every start
+            (problem,) = writer.execute("PRAGMA quick_check(1)").fetchone()
+            if problem != "ok":
+                raise sqlite3.DatabaseError(problem)
+        # so that a table may be made anew
+        writer.execute("PRAGMA foreign_keys = OFF")
         for number in range(version, len(_MIGRATIONS)):
             script = Path(__file__).with_name(_MIGRATIONS[number]).read_text()
             writer.executescript(f"BEGIN; {script}; PRAGMA user_version = {number + 1}; COMMIT")
-        (self.was_clean,) = writer.execute("SELECT is_clean FROM state").fetchone()
+        writer.execute("PRAGMA foreign_keys = ON")
         writer.execute("UPDATE state SET is_clean = 0")
         # into the file itself: should the WAL be lost, the rows in it are missed
         writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
+    def _is_marked_clean(self) -> bool:
+        row = self._writer.execute("SELECT is_clean FROM state").fetchone()
+        if row is None:
+            raise sqlite3.DatabaseError("its state is missing")
+        return bool(row[0])
+
     def _read(self, query: str, parameters: tuple[object, ...] = ()) -> list[Any]:
+        self.flush()
         with self._read_mutex:
             try:
                 return self._reader.execute(query, parameters).fetchall()
             except sqlite3.Error as error:
+                self._note(error)
                 raise OutputError(f"cannot read the index {self.path}: {error}") from None
 
-    def _commit(self, group: list[_Waiting]) -> None:
-        writer = self._writer
+    def _change(self, work: Callable[[], _T], is_safe: bool = False) -> _T:
+        """Do work in a transaction of its own and commit it.
+
+        is_safe  so that it outlasts a power cut, where that is asked for
+        """
+        seen = self._failures
+        with self._mutex:
+            self._check(seen)
+            is_safe = is_safe and self._synchronous == "NORMAL"
+            try:
+                self._save()
+                if is_safe:
+                    self._writer.execute("PRAGMA synchronous = FULL")
+                self._begin()
+                done = work()
+                self._writer.execute("COMMIT")
+            except (sqlite3.Error, *_BAD_ROW) as error:
+                raise self._failed(error) from None
+            finally:
+                if is_safe:
+                    self._writer.execute("PRAGMA synchronous = NORMAL")
+            return done
+
+    def _check(self, seen: int) -> None:
+        """Fail with the one before, instead of waiting for a lock as long as that did."""
+        if self._failures != seen:
+            raise OutputError(self._failure)
+
+    def _begin(self) -> None:
+        if self._unsaved:
+            self._save()
+        if not self._writer.in_transaction:
+            self._writer.execute("BEGIN IMMEDIATE")
+
+    def _save(self) -> None:
+        """Commit what is pending, what an earlier attempt could not save included."""
         try:
-            writer.execute("BEGIN IMMEDIATE")
-            for waiting in group:
-                waiting.is_new = self._insert(waiting.row)
-            writer.execute("COMMIT")
-        except (sqlite3.Error, ValueError, OverflowError) as error:
-            # the last two: a value that SQLite cannot hold, such as a lone surrogate
-            self._roll_back()
-            for waiting in group:
-                waiting.error = self._cannot_write(error)
-        for waiting in group:
-            waiting.is_done = True
+            if self._unsaved:
+                self._writer.execute("BEGIN IMMEDIATE")
+                for row in self._unsaved:
+                    self._hierarchy.insert(row)
+            if self._writer.in_transaction:
+                self._writer.execute("COMMIT")
+        except (sqlite3.Error, *_BAD_ROW) as error:
+            raise self._failed(error) from None
+        self._unsaved.clear()
+        self._pending.clear()
 
-    def _insert(self, row: InstanceRow) -> bool:
-        key = self._series.get(row.series_instance_uid)
-        if key is None:
-            key = self._series_key(row)
-        columns = ", ".join(_INSTANCE)
-        cursor = self._writer.execute(
-            "INSERT INTO instance (series, sop_instance_uid, sop_class_uid, transfer_syntax_uid,"
-            f" size, path, source_ae_title, received, {columns})"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (
-                key,
-                row.sop_instance_uid,
-                row.sop_class_uid,
-                row.transfer_syntax_uid,
-                row.size,
-                row.path,
-                row.source_ae_title,
-                row.received,
-                *(row.attributes.get(name) for name in _INSTANCE),
-            ),
-        )
-        if cursor.rowcount == 0:
-            self._drop_empty(key)
-        return cursor.rowcount == 1
+    def _commit_last(self) -> None:
+        """Commit; should that fail, the last row is refused and only the others are kept."""
+        try:
+            self._save()
+        except OutputError:
+            self._unsaved.pop()
+            raise
 
-    def _series_key(self, row: InstanceRow) -> int:
-        """Return the key of the row's series, made with its study and patient when new."""
-        if len(self._series) >= _CACHED_KEYS:
-            self._forget()
-        names = {"series_instance_uid": row.series_instance_uid}
-        key = self._find("series", names)
-        if key is None:
-            values = {**names, "study": self._study_key(row)}
-            key = self._make("series", values, _SERIES, row.attributes)
-        self._series[row.series_instance_uid] = key
-        return key
+    def _failed(self, error: Exception) -> OutputError:
+        """Roll back, keep what was acknowledged for later, return what is to be raised."""
+        try:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+        except sqlite3.Error as worse:
+            self._note(worse)
+        self._hierarchy.forget()
+        self._unsaved += self._pending
+        self._pending.clear()
+        self._note(error)
+        message = f"cannot write the index {self.path}: {error}"
+        if not isinstance(error, _BAD_ROW):
+            self._failures += 1
+            self._failure = message
+        if self._unsaved:
+            self._wake_committer()
+        return OutputError(message)
 
-    def _study_key(self, row: InstanceRow) -> int:
-        """Return the key of the row's study, which stays with the patient of its first object."""
-        key = self._studies.get(row.study_instance_uid)
-        if key is None:
-            names = {"study_instance_uid": row.study_instance_uid}
-            key = self._find("study", names)
-            if key is None:
-                values = {**names, "patient": self._patient_key(row.attributes)}
-                key = self._make("study", values, _STUDY, row.attributes)
-            self._studies[row.study_instance_uid] = key
-        return key
+    def _note(self, error: Exception) -> None:
+        """Have the next start look at the whole file when this one is damaged."""
+        if isinstance(error, sqlite3.DatabaseError) and not isinstance(
+            error, (sqlite3.OperationalError, *_BAD_ROW)
+        ):
+            self._is_trusted = False
 
-    def _patient_key(self, attributes: Mapping[str, str]) -> int:
-        identity = (attributes.get("patient_id", ""), attributes.get("issuer_of_patient_id", ""))
-        key = self._patients.get(identity)
-        if key is None:
-            names = dict(zip(("patient_id", "issuer_of_patient_id"), identity, strict=True))
-            key = self._find("patient", names)
-            if key is None:
-                key = self._make("patient", names, _PATIENT, attributes)
-            self._patients[identity] = key
-        return key
+    # -- the committer -----------------------------------------------------------------------
 
-    def _find(self, table: str, unique: Mapping[str, str]) -> int | None:
-        where = " AND ".join(f"{name} = ?" for name in unique)
-        found = self._writer.execute(
-            f"SELECT id FROM {table} WHERE {where}", tuple(unique.values())
-        ).fetchone()
-        return int(found[0]) if found else None
+    def _wake_committer(self) -> None:
+        if self._committer is None:
+            self._committer = threading.Thread(target=self._commit_late, name="index", daemon=True)
+            self._committer.start()
+        elif self._is_idle:
+            self._changed.notify()
 
-    def _make(
-        self,
-        table: str,
-        values: Mapping[str, object],
-        columns: tuple[str, ...],
-        attributes: Mapping[str, str],
-    ) -> int:
-        values = {**values, **{name: attributes.get(name) for name in columns}}
-        marks = ", ".join("?" * len(values))
-        cursor = self._writer.execute(
-            f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks})",
-            tuple(values.values()),
-        )
-        return int(cursor.lastrowid or 0)
-
-    def _drop_empty(self, series: int) -> None:
-        """Delete a series without objects, and its study and patient when they have no other."""
-        (keys,) = self._writer.execute(
-            "SELECT series.id, study.id, patient FROM series JOIN study ON study.id = study"
-            " WHERE series.id = ?",
-            (series,),
-        )
-        levels = (("series", "instance"), ("study", "series"), ("patient", "study"))
-        for key, (table, below) in zip(keys, levels, strict=True):
-            cursor = self._writer.execute(
-                f"DELETE FROM {table} WHERE id = ?"
-                f" AND NOT EXISTS (SELECT 1 FROM {below} WHERE {table} = ?)",
-                (key, key),
-            )
-            if cursor.rowcount == 0:
-                return
-            self._forget()
-
-    def _roll_back(self) -> None:
-        if self._writer.in_transaction:
-            self._writer.execute("ROLLBACK")
-        self._forget()
-
-    def _cannot_write(self, error: Exception) -> str:
-        return f"cannot write the index {self.path}: {error}"
-
-    def _forget(self) -> None:
-        """Drop the remembered keys: some may belong to a transaction that was rolled back."""
-        self._patients.clear()
-        self._studies.clear()
-        self._series.clear()
+    def _commit_late(self) -> None:
+        """Commit what has been pending for a while; asleep as long as there is nothing."""
+        with self._changed:
+            while not self._is_closing:
+                if not self._pending and not self._unsaved:
+                    self._is_idle = True
+                    self._changed.wait()
+                    self._is_idle = False
+                    continue
+                delay = _RETRY_DELAY if self._unsaved else self._commit_delay
+                # rows that come meanwhile go with it
+                self._changed.wait_for(lambda: self._is_closing, delay)
+                try:
+                    self._save()
+                except OutputError:
+                    # kept, and tried again
+                    continue

@@ -2,38 +2,65 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pacs_cli.commands.negotiation import Display
+from pacs_cli.commands.sending import SendOptions
 from pacs_cli.commands.totals import Totals
-from pacs_cli.errors import Exit, InputError
-from pacs_cli.options import NetworkOptions, OutputOptions, PeerOptions, resolve_target, split_port
+from pacs_cli.errors import Exit, InputError, UsageError
+from pacs_cli.options import (
+    EditOptions,
+    InputOptions,
+    NetworkOptions,
+    OutputOptions,
+    PeerOptions,
+    resolve_target,
+    split_port,
+)
 from pacs_cli.report import Report
+
+if TYPE_CHECKING:
+    from pacs_cli.dicom.edit import Editor
+    from pacs_cli.pipelines.files import Found, Passed
+    from pacs_cli.pipelines.items import Sent
+    from pacs_cli.pipelines.send import Sending
 
 EXAMPLES = (
     ("pacs storescu 10.0.0.5 104 -aec ARCHIVE scans/", "send a folder"),
     ("pacs storescu ARCHIVE@10.0.0.5:104 a.dcm b.dcm", "send two files"),
     ("pacs storescu pacs1 scans/ --json", "one JSON line per file, a summary last"),
+    ("pacs storescu pacs1 scans/ --jobs 4 --report sent.csv", "four associations, a row per file"),
+    ("find scans -mtime -1 -print0 | pacs storescu pacs1 -", "what find names"),
+    ("pacs storescu pacs1 scans/ --set PatientID=TEST-1 --uid-suffix .1", "as other objects"),
+    ("pacs storescu pacs1 scans/ --dry-run", "what would be sent and proposed"),
 )
 CONFORMANCE = (
     "Every SOP class of the storage service as SCU, in the transfer syntax each object is stored "
-    "in (PS3.4 Annex B, PS3.7 9.1.1). Data sets are sent byte for byte as they stand in the file."
+    "in (PS3.4 Annex B, PS3.7 9.1.1). Data sets are sent byte for byte as they stand in the file, "
+    "but for the elements that --set and --uid-suffix change."
 )
 
 
 def storescu(
     peer: PeerOptions,
+    files: InputOptions,
+    sending: SendOptions,
+    edits: EditOptions,
     network: NetworkOptions,
     output: OutputOptions,
     paths: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="[PORT] PATH...",
-            help="Files and folders to send; a first one made of digits is the peer's TCP port.",
+            help="Files, folders and DICOMDIRs to send, - for a list of them on stdin; a first "
+            "one made of digits is the peer's TCP port.",
+            show_default=False,
         ),
-    ],
+    ] = None,
 ) -> Exit:
     """Send DICOM files, and folders of them, to a peer with C-STORE.
 
@@ -41,26 +68,62 @@ def storescu(
     stored in. More than 128 of them are spread over several associations. Exits 0 only when the
     peer acknowledged every object.
     """
-    from pacs_cli.pipelines.send import collect, send
+    from pacs_cli.pipelines.files import Found, find_files, named_files
+    from pacs_cli.pipelines.items import examiner
+    from pacs_cli.pipelines.loading import Loader
+    from pacs_cli.pipelines.send import Observer, Sending
+    from pacs_cli.pipelines.supply import Supply
 
     report = Report.for_output(output)
-    port, names = split_port(paths)
+    port, typed = split_port(paths or [])
+    if not typed and files.from_file is None:
+        raise UsageError("nothing to send: write PATH..., - or --from-file FILE")
     target = resolve_target(peer, port, network)
-    items, failures, passed = collect(names)
-    totals = Totals(report)
-    for left_out in passed:
-        report.note(f"left out {left_out.path}: {left_out.reason}")
-    for failure in failures:
-        totals.add(failure)
-    if not items and not failures:
+    settings, extra = sending.settings(), sending.proposals()
+    editor = _editor(edits)
+    found = list(find_files(named_files(typed, files.from_file), files.follow))
+    found += [each for each in found if isinstance(each, Found)] * (sending.repeat - 1)
+    supply = Supply(found, examiner(editor), extra)
+    if sending.is_dry_run:
+        from pacs_cli.commands.rehearsal import Rehearsal
+
+        rehearsal = Rehearsal(report, sending.report)
+        rehearsal.show(supply, Loader(editor) if editor else None)
+        totals: Totals = rehearsal
+    else:
+        display = Display(report)
+        observer = Observer(display.opened, display.trace, report.warning, report.note)
+        sender = Sending(target, supply, settings, observer, lambda: Loader(editor))
+        totals = _send(report, sender, found, sending.report)
+    if not totals.count:
         raise InputError("nothing to send: no DICOM file in what was named; check the paths")
-    display = Display(report)
-    label = f"sending to {target.called_ae_title}"
-    try:
-        with report.progress(len(items), sum(item.size for item in items), label) as progress:
-            for sent in send(target, items, display.opened, display.trace):
-                totals.add(sent)
-                progress.advance(1, sent.item.size if sent.item else 0)
-    finally:
-        report.summary(totals.fields(), totals.text())
     return totals.exit
+
+
+def _editor(edits: EditOptions) -> Editor | None:
+    if not edits.assignments and edits.uid_suffix is None:
+        return None
+    from pacs_cli.dicom.edit import editor_for
+
+    return editor_for(edits.assignments or (), edits.uid_suffix)
+
+
+def _send(
+    report: Report, sender: Sending, found: Sequence[Found | Passed], table: Path | None
+) -> Totals:
+    """Send everything, show it as it is done, and in the end what there is of it."""
+    totals = Totals(report, table)
+    size = sum(getattr(each, "size", 0) for each in found)
+    label = f"sending to {sender.target.called_ae_title}"
+
+    def done(entry: Sent | Passed) -> None:
+        totals.add(entry)
+        item = getattr(entry, "item", None)
+        progress.advance(1, item.header.file_size if item else 0)
+
+    try:
+        with report.progress(len(found), size, label) as progress:
+            sender.run(done)
+    finally:
+        totals.finish()
+    return totals

@@ -3,25 +3,45 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pacs_cli.errors import Exit
-from pacs_cli.report import Report
+from pacs_cli.report import Report, clean
 from pacs_cli.services.diagnosis import explain_status
 
 if TYPE_CHECKING:
-    from pacs_cli.pipelines.send import Sent
+    from pacs_cli.pipelines.files import Passed
+    from pacs_cli.pipelines.items import Sent
 
 
 class Totals:
-    """Adds up what became of the files, and shows each and all."""
+    """Adds up what became of the files, and shows each and all.
 
-    def __init__(self, report: Report) -> None:
+    table  a CSV file to be written with a row for each
+    """
+
+    def __init__(self, report: Report, table: Path | None = None) -> None:
+        # not at the top: this is imported before it is known whether there is work to do
+        from pacs_cli.pipelines.files import Passed
+
+        self._passed = Passed
         self._report = report
         self._began = time.monotonic()
-        self._stored = self._warnings = self._failed = self._size = 0
+        self._stored = self._warnings = self._failed = self._skipped = self._retried = 0
+        self._size = 0
         self._first_failure = Exit.OK
         self._said = ""
+        self._table = None
+        if table is not None:
+            from pacs_cli.pipelines.table import TableFile
+
+            self._table = TableFile(table)
+
+    @property
+    def count(self) -> int:
+        """How many files there were to send, those that could not be sent included."""
+        return self._stored + self._failed
 
     @property
     def exit(self) -> Exit:
@@ -30,48 +50,64 @@ class Totals:
             return Exit.OK
         return Exit.SOME_FAILED if self._stored else self._first_failure
 
-    def add(self, sent: Sent) -> None:
+    def add(self, entry: Sent | Passed) -> None:
         """Count one file and show it."""
-        report, item = self._report, sent.item
-        size = item.size if item else 0
+        if isinstance(entry, self._passed):
+            self._skip(entry)
+        else:
+            self._add(entry)
+
+    def _add(self, sent: Sent) -> None:
+        report = self._report
+        self._retried += sent.attempts > 1
         if sent.error is None:
             self._stored += 1
-            self._size += size
+            self._size += sent.item.size if sent.item else 0
             if sent.is_warning:
                 self._warnings += 1
                 report.warning(f"{sent.path}: {explain_status(sent.status or 0)}")
-            report.note(f"stored {sent.path}")
+            if report.is_verbose:
+                report.note(f"stored {sent.path}")
         else:
-            self._failed += 1
-            self._first_failure = self._first_failure or sent.exit
-            # what ended an association is the reason of all that was left: said once
-            if sent.error != self._said:
-                report.error(sent.error)
-                self._said = sent.error
-        header = item.header if item else None
-        report.record(
-            "file",
-            {
-                "path": sent.path,
-                "outcome": _outcome(sent),
-                "status": None if sent.status is None else f"{sent.status:04X}",
-                "error": sent.error,
-                "sop_class_uid": header.sop_class_uid if header else None,
-                "sop_instance_uid": header.sop_instance_uid if header else None,
-                "transfer_syntax_uid": header.transfer_syntax_uid if header else None,
-                "bytes": size,
-                "seconds": round(sent.seconds, 6),
-            },
-        )
+            self._fail(sent)
+        if self._table is not None or not report.is_text:
+            self._record(fields_of(sent))
+
+    def _fail(self, sent: Sent) -> None:
+        self._failed += 1
+        self._first_failure = self._first_failure or sent.exit
+        # what ended an association is the reason of all that was left: said once
+        if sent.error != self._said:
+            self._said = sent.error or ""
+            self._report.error(self._said)
+
+    def _skip(self, passed: Passed) -> None:
+        self._skipped += 1
+        say = self._report.note if passed.is_usual else self._report.warning
+        say(f"skipped {passed.path}: {passed.reason}")
+        self._report.record("skipped", {"path": passed.path, "reason": passed.reason})
+
+    def _record(self, fields: dict[str, Any]) -> None:
+        self._report.record("file", fields)
+        if self._table is not None:
+            self._table.add({**fields, "error": clean(fields["error"] or "")})
+
+    def finish(self) -> None:
+        """Show the totals and put the table into its place."""
+        try:
+            self._report.summary(self.fields(), self.text())
+        finally:
+            if self._table is not None:
+                self._table.finish()
 
     def text(self) -> str:
         """Return the totals on one line."""
         seconds = time.monotonic() - self._began
         megabytes = self._size / 1e6
-        text = (
-            f"stored {self._stored}, failed {self._failed}; {megabytes:.1f} MB in {seconds:.2f} s, "
-            f"{megabytes / seconds:.1f} MB/s"
-        )
+        text = f"stored {self._stored}, failed {self._failed}"
+        text += f", skipped {self._skipped}" if self._skipped else ""
+        text += f"; {megabytes:.1f} MB in {seconds:.2f} s, {megabytes / seconds:.1f} MB/s"
+        text += f"; {self._retried} sent more than once" if self._retried else ""
         return f"{text}; {self._warnings} with a warning" if self._warnings else text
 
     def fields(self) -> dict[str, object]:
@@ -81,13 +117,27 @@ class Totals:
             "stored": self._stored,
             "warnings": self._warnings,
             "failed": self._failed,
+            "skipped": self._skipped,
+            "retried": self._retried,
             "bytes": self._size,
             "seconds": round(seconds, 6),
             "megabytes_per_second": round(self._size / 1e6 / seconds, 3),
         }
 
 
-def _outcome(sent: Sent) -> str:
-    if sent.error is None:
-        return "warning" if sent.is_warning else "stored"
-    return "failed" if sent.status is not None else "not sent"
+def fields_of(sent: Sent) -> dict[str, Any]:
+    """Return the record of one file."""
+    item = sent.item
+    header = item.header if item else None
+    return {
+        "path": sent.path,
+        "outcome": sent.outcome,
+        "status": None if sent.status is None else f"{sent.status:04X}",
+        "error": sent.error,
+        "sop_class_uid": header.sop_class_uid if header else None,
+        "sop_instance_uid": header.sop_instance_uid if header else None,
+        "transfer_syntax_uid": header.transfer_syntax_uid if header else None,
+        "bytes": item.size if item else 0,
+        "seconds": round(sent.seconds, 6),
+        "attempts": sent.attempts,
+    }

@@ -102,6 +102,14 @@ def probe(path: str | os.PathLike[str]) -> Header:
         raise InputError(f"cannot read {path!r}: {error}") from None
 
 
+def probe_open(descriptor: int) -> Header:
+    """Return what `probe` does, of a file that is open; its errors do not name the file.
+
+    raises  OSError when it cannot be read, and else as `probe`
+    """
+    return _probe(descriptor)
+
+
 def file_meta(
     sop_class_uid: str,
     sop_instance_uid: str,

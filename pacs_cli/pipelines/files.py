@@ -4,40 +4,89 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pacs_cli.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A regular file to work on."""
+    """A regular file to work on.
+
+    size      bytes
+    is_named  whether it was named itself, and not only a folder above it
+    """
 
     path: str
+    size: int = field(default=0, compare=False)
+    is_named: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """A path that was left out, and why."""
+    """A path that was left out, and why.
+
+    is_failure  False for what nobody could want: a FIFO, socket or device inside a folder
+    is_usual    whether nobody would wonder about it, as a DICOMDIR inside a folder
+    """
 
     path: str
     reason: str
+    is_failure: bool = field(default=True, compare=False)
+    is_usual: bool = field(default=False, compare=False)
 
 
 def find_files(paths: Iterable[str], follow: bool = False) -> Iterator[Found | Passed]:
     """Yield the files that `paths` name, folders recursively and sorted, lazily.
 
     Hidden files and folders inside a folder are left out silently, and symbolic links inside it
-    unless `follow`; a path given by name is always taken. A folder is entered once, so loops
-    end. FIFOs, sockets and devices are never opened.
+    unless `follow`; a path given by name is always taken, and of a DICOMDIR the files that it
+    refers to. A folder is entered once, so loops end. FIFOs, sockets and devices are never opened.
     """
     entered: set[tuple[int, int]] = set()
     for path in paths:
         yield from _look(path, follow, entered)
 
 
+def named_files(typed: Iterable[str], from_file: str | None) -> Iterator[str]:
+    """Yield the paths that were typed, those of the list on standard input where `-` stands, and
+    those of the list `from_file`.
+
+    A list has a name on each line, or a NUL after each when there is any. Names are bytes to the
+    system: those that cannot be decoded come as `os.fsdecode` gives them.
+
+    raises  InputError when a list cannot be read
+    """
+    for path in typed:
+        if path == "-":
+            yield from _listed(path)
+        else:
+            yield path
+    if from_file is not None:
+        yield from _listed(from_file)
+
+
+def _listed(name: str) -> Iterator[str]:
+    try:
+        if name != "-":
+            listing = Path(name).read_bytes()
+        elif sys.stdin is not None:
+            listing = sys.stdin.buffer.read()
+        else:
+            raise InputError("cannot read a list from standard input: it is closed")
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read the list {name}: {_reason(error)}") from None
+    separator = b"\0" if b"\0" in listing else b"\n"
+    yield from (os.fsdecode(path) for path in listing.split(separator) if path)
+
+
 def _look(path: str, follow: bool, entered: set[tuple[int, int]]) -> Iterator[Found | Passed]:
     """Walk with an explicit stack: the depth of a tree is no limit."""
     stack = [path]
+    is_named = True
     while stack:
         current = stack.pop()
         try:
@@ -47,15 +96,44 @@ def _look(path: str, follow: bool, entered: set[tuple[int, int]]) -> Iterator[Fo
             yield Passed(current, _reason(error))
             continue
         if stat.S_ISREG(status.st_mode):
-            yield Found(current)
+            # by its name, which PS3.10 8.6 prescribes: only that is not to be opened twice
+            if is_named and "DICOMDIR" in Path(current).name.upper():
+                yield from _referenced(current)
+            else:
+                yield Found(current, status.st_size, is_named)
         elif not stat.S_ISDIR(status.st_mode):
-            yield Passed(current, "not a regular file")
+            yield Passed(current, "not a regular file", is_named)
         elif (status.st_dev, status.st_ino) not in entered:
             entered.add((status.st_dev, status.st_ino))
             try:
                 stack += reversed(_children(current, follow))
             except OSError as error:
                 yield Passed(current, _reason(error))
+        is_named = False
+
+
+def _referenced(dicomdir: str) -> Iterator[Found | Passed]:
+    """Yield the files that a DICOMDIR refers to."""
+    from pacs_cli.pipelines.dicomdir import referenced_files
+
+    try:
+        paths = referenced_files(dicomdir)
+    except InputError as error:
+        yield Passed(dicomdir, str(error))
+        return
+    for path, problem in paths:
+        if problem:
+            yield Passed(path, f"{problem}, a reference in {dicomdir}")
+            continue
+        try:
+            status = os.stat(path)  # noqa: PTH116 - as above
+        except (OSError, ValueError) as error:
+            yield Passed(path, f"{_reason(error)}, though {dicomdir} refers to it")
+            continue
+        if stat.S_ISREG(status.st_mode):
+            yield Found(path, status.st_size, is_named=True)
+        else:
+            yield Passed(path, f"not a regular file, though {dicomdir} refers to it")
 
 
 def _children(folder: str, follow: bool) -> list[str]:

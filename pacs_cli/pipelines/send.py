@@ -1,85 +1,84 @@
-"""Sending files: contexts from the files, as many associations as they need, one result each."""
+"""Sending files: contexts from the files, as many associations as asked for, one result each.
+
+What a peer acknowledged is never sent again. What it did not answer before the association was lost
+is: the same bytes under the same UID, which a peer that has them already holds once.
+"""
 
 from __future__ import annotations
 
-import mmap
-import os
-import stat
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
-from pacs_cli.dicom.part10 import Header, IsDirectory, probe
-from pacs_cli.errors import Exit, InputError, NoAcceptedContext, PacsError
+from pacs_cli.errors import Exit, PacsError
 from pacs_cli.net.target import Target
-from pacs_cli.pipelines.files import Found, Passed, find_files
-from pacs_cli.services.diagnosis import explain_context, explain_status
-from pacs_cli.services.results import StoreResult
+from pacs_cli.pipelines.files import Found, Passed
+from pacs_cli.pipelines.interrupts import Interrupts
+from pacs_cli.pipelines.items import Item, Sent, collect
+from pacs_cli.pipelines.loading import Loader
+from pacs_cli.pipelines.retry import Retry, Stop
+from pacs_cli.pipelines.sessions import Priority, Stopped
+from pacs_cli.pipelines.supply import Pending, Supply
+from pacs_cli.pipelines.worker import Worker
 from pacs_cli.services.scu import Session, Trace
-from pacs_cli.wire.message import Buffer
-from pacs_cli.wire.negotiation import Proposal, batches
+from pacs_cli.wire.negotiation import Proposal
 
-#: Up to here a file is read in one call; a larger one is mapped, so that it never stands whole in
-#: memory of ours. Mapping costs more than reading below some 4 MiB (page faults).
-_READ_WHOLE = 4 * 1024 * 1024
+__all__ = ["Item", "Observer", "Sending", "Sent", "Settings", "collect", "send"]
+
+#: What a caller is told of each path.
+Done = Callable[[Sent | Passed], None]
+
+#: Threads that do not end by then are left behind: they write to a peer that does not read, or
+#: wait for a connection.
+_END_SECONDS = 3.0
+
+
+class _Untold(Exception):
+    """A result could not be told, which ends everything; `error` says why."""
+
+    def __init__(self, error: PacsError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def _ignore(_: object) -> None:
+    """Take what nobody wants to know."""
+
+
+def _wait(seconds: float) -> None:
+    """Wait as long, or until the process is interrupted."""
+    threading.Event().wait(seconds)
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """One file to send and what its header says."""
+class Observer:
+    """Who is told of what happens on the way; from any thread.
 
-    path: str
-    header: Header
+    opened  each association once it stands
+    warn    one line about what did not go as wanted and is tried again
+    note    the same of what every object will be reported for anyway
+    """
 
-    @property
-    def size(self) -> int:
-        """Bytes of the data set."""
-        return self.header.file_size - self.header.dataset_offset
+    opened: Callable[[Session], None] = _ignore
+    trace: Trace | None = None
+    warn: Callable[[str], None] = _ignore
+    note: Callable[[str], None] = _ignore
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """What became of one file.
+class Settings:
+    """How to send.
 
-    status  the peer's, None when it was never asked
-    error   None when the peer keeps the object; else why not, on one line
-    exit    the class of the failure, OK without one
+    jobs               associations at once
+    stops_at_failure   whether the first failure ends it all
+    wait               waits so many seconds before something is tried again
     """
 
-    path: str
-    item: Item | None
-    status: int | None
-    error: str | None = None
-    seconds: float = 0.0
-    exit: Exit = Exit.OK
-
-    @property
-    def is_warning(self) -> bool:
-        """Whether the peer keeps the object with a remark."""
-        return self.error is None and self.status != 0
-
-
-def collect(paths: Iterable[str]) -> tuple[list[Item], list[Sent], list[Passed]]:
-    """Read the header of every file that `paths` mean.
-
-    returns  what can be sent, what cannot with its reason, and what is left out by nature
-    """
-    items: list[Item] = []
-    failures: list[Sent] = []
-    passed: list[Passed] = []
-    for found in find_files(paths):
-        if isinstance(found, Found):
-            try:
-                items.append(Item(found.path, probe(found.path)))
-            except IsDirectory:
-                # it lists objects and is none: a folder from a disc is sent whole without it
-                passed.append(Passed(found.path, "a DICOMDIR is not sent"))
-            except InputError as error:
-                failures.append(Sent(found.path, None, None, str(error), exit=error.exit))
-        else:
-            reason = f"cannot read {found.path}: {found.reason}"
-            failures.append(Sent(found.path, None, None, reason, exit=Exit.BAD_INPUT))
-    return items, failures, passed
+    jobs: int = 1
+    priority: Priority = Priority.MEDIUM
+    retry: Retry = field(default_factory=Retry)
+    stops_at_failure: bool = False
+    wait: Callable[[float], None] | None = None
 
 
 def send(
@@ -87,142 +86,165 @@ def send(
     items: Sequence[Item],
     opened: Callable[[Session], None],
     trace: Trace | None = None,
-) -> Iterator[Sent]:
-    """Send every item, in order within each association, and yield its result as it is known.
+) -> list[Sent]:
+    """Send every item over one association after the other and return what became of each.
 
     opened  told of each association once it stands
-    What ends an association ends the items that were left for it, each with the same reason.
+    Nothing is tried again: what ends an association ends all that is left, with the same reason.
     """
-    for group in batches(_proposals(items)):
-        kinds = {(p.abstract_syntax, p.transfer_syntaxes[0]) for p in group}
-        yield from _send_group(
-            target, group, [i for i in items if _kind(i) in kinds], opened, trace
-        )
+    results: list[Sent] = []
+
+    def done(sent: Sent | Passed) -> None:
+        assert isinstance(sent, Sent)
+        results.append(sent)
+
+    def examine(_: object) -> Sent:
+        raise AssertionError("items were looked at already")
+
+    Sending(target, Supply(items, examine), observer=Observer(opened, trace)).run(done)
+    return results
 
 
-def _kind(item: Item) -> tuple[str, str]:
-    return item.header.sop_class_uid, item.header.transfer_syntax_uid
+class Sending:
+    """Sends what a supply has, over `settings.jobs` associations at a time."""
 
+    def __init__(
+        self,
+        target: Target,
+        supply: Supply,
+        settings: Settings | None = None,
+        observer: Observer | None = None,
+        loader: Callable[[], Loader] = Loader,
+    ) -> None:
+        self.target = target
+        self.supply = supply
+        self.settings = settings or Settings()
+        self.observer = observer or Observer()
+        self.loader = loader
+        # one thread alone is interrupted, and needs nothing to be woken by
+        self._stop = Stop() if self.settings.jobs > 1 else None
+        self.wait = self.settings.wait or (self._stop.wait if self._stop else _wait)
+        #: whether any association stood, and any object was answered
+        self.has_stood = self.has_answered = False
+        self._end: tuple[str, Exit] | None = None
+        self._interrupts = Interrupts()
 
-def _proposals(items: Iterable[Item]) -> list[Proposal]:
-    """One context for each pair of SOP class and stored transfer syntax, in order of appearance.
+    def run(self, done: Done) -> None:
+        """Send everything and call `done` with each result as it is known, from any thread but one
+        at a time.
 
-    A context of its own for each syntax lets the peer accept some and refuse others; the bytes
-    go out as they are stored, so nothing else could be used.
-    """
-    kinds = dict.fromkeys(map(_kind, items))
-    return [Proposal(sop_class, (syntax,)) for sop_class, syntax in kinds]
+        KeyboardInterrupt aborts what stands; what was acknowledged by then is still told.
+        """
 
-
-def _send_group(
-    target: Target,
-    proposals: Sequence[Proposal],
-    items: Sequence[Item],
-    opened: Callable[[Session], None],
-    trace: Trace | None,
-) -> Iterator[Sent]:
-    """Send what one association can carry; results come in the order of `items`."""
-    remaining = deque(items)
-    while remaining:
-        try:
-            with Session(target, proposals, trace=trace) as session:
-                opened(session)
-                for sent in _send_all(session, list(remaining)):
-                    remaining.popleft()
-                    yield sent
-        except InputError as error:
-            # a message was left half sent, which ends the association; the others get a new one
-            yield _unreadable(remaining.popleft(), str(error))
-        except PacsError as error:
-            # after the last answer a failing release changes nothing: all is acknowledged
-            while remaining:
-                item = remaining.popleft()
-                yield Sent(item.path, item, None, str(error), exit=error.exit)
-
-
-def _send_all(session: Session, items: Iterable[Item]) -> Iterator[Sent]:
-    reader = _Reader()
-    pending: Item | None = None
-    for item in items:
-        context = session.context_for(*_kind(item))
-        # read while the peer answers the one before
-        data = reader.load(item) if context else None
-        if pending is not None:
-            yield _judged(pending, session.finish_store())
-            pending = None
-        if context is None:
-            yield _refused(session, item)
-        elif isinstance(data, Sent):
-            yield data
-        else:
-            assert data is not None
-            header = item.header
-            session.begin_store(context.id, header.sop_class_uid, header.sop_instance_uid, (data,))
-            pending = item
-    if pending is not None:
-        yield _judged(pending, session.finish_store())
-
-
-class _Reader:
-    """Reads data sets into one buffer: `begin_store` has handed the last to the kernel by then."""
-
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-
-    def load(self, item: Item) -> Buffer | Sent:
-        """Return the bytes of the data set, valid until the next call, or why there are none."""
-        try:
-            # not blocking: a FIFO may stand there by now
-            descriptor = os.open(item.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        def tell(entry: Sent | Passed) -> None:
+            if self.settings.stops_at_failure and isinstance(entry, Sent) and entry.error:
+                self._end = self._end or ("not sent: stopped at the first failure", entry.exit)
             try:
-                return self._read(descriptor, item)
+                done(entry)
+            except PacsError as error:
+                # it must not be taken for an end of the association
+                raise _Untold(error) from None
+
+        try:
+            with self._interrupts:
+                self._run(tell)
+        except _Untold as untold:
+            raise untold.error from None
+
+    def _run(self, tell: Done) -> None:
+        told = self._interrupts.after(tell)
+        while True:
+            if proposals := self.supply.next_round():
+                if self.settings.jobs == 1:
+                    workers = [Worker(self, proposals, told, None)]
+                    workers[0].run()
+                else:
+                    workers = self._run_threads(proposals, tell)
+                gave_up = _reason_to_end(workers)
+                if gave_up is not None:
+                    self._end = self._end or gave_up
+                    break
+            elif self.supply.refusals and self._end is None:
+                self._wait_for_room()
+            else:
+                break
+        self._tell_rest(told)
+
+    def _wait_for_room(self) -> None:
+        """Give a peer that is out of resources a moment, then deal out again what it refused."""
+        retry, refusals = self.settings.retry, self.supply.refusals
+        seconds = retry.wait_before(max(refusals))
+        self.observer.note(
+            f"{len(refusals)} of the objects were refused for want of resources; "
+            f"they are sent again in {seconds:.1f} s, {max(refusals)} of {retry.count}"
+        )
+        self.wait(seconds)
+        self.supply.resume()
+
+    def _tell_rest(self, tell: Done) -> None:
+        """Tell of what was never sent, with the reason."""
+        for entry in self.supply.rest():
+            if not isinstance(entry, Pending | Found):
+                tell(entry)
+                continue
+            # without an end nothing that could be sent is left
+            assert self._end is not None
+            reason, exit_code = self._end
+            if isinstance(entry, Found):
+                tell(Sent(entry.path, None, None, reason, exit=exit_code))
+            else:
+                tell(entry.not_sent(reason, exit_code))
+
+    def _run_threads(self, proposals: Sequence[Proposal], tell: Done) -> list[Worker]:
+        """Run every worker in a thread; each tells its results itself, one at a time."""
+        telling = threading.Lock()
+        ended = threading.Semaphore(0)
+        errors: list[BaseException] = []
+
+        def tell_alone(entry: Sent | Passed) -> None:
+            with telling:
+                tell(entry)
+
+        def run(worker: Worker) -> None:
+            try:
+                worker.run()
+            except Stopped:
+                return
+            except BaseException as error:  # noqa: BLE001 - raised by the thread that asked
+                errors.append(error)
             finally:
-                os.close(descriptor)
-        except InputError as error:
-            return _unreadable(item, str(error))
-        except (OSError, ValueError) as error:
-            # ValueError: it became shorter between the look at it and its mapping
-            return _unreadable(item, str(getattr(error, "strerror", None) or error).lower())
+                ended.release()
 
-    def _read(self, descriptor: int, item: Item) -> Buffer:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise InputError("not a regular file")
-        if status.st_size < item.header.file_size:
-            raise InputError("it became shorter while it was being sent")
-        if item.size > _READ_WHOLE:
-            whole = mmap.mmap(descriptor, item.header.file_size, access=mmap.ACCESS_READ)
-            return memoryview(whole)[item.header.dataset_offset :]
-        if len(self._buffer) < item.size:
-            self._buffer = bytearray(item.size)
-        view = memoryview(self._buffer)[: item.size]
-        if os.preadv(descriptor, [view], item.header.dataset_offset) != item.size:
-            raise InputError("it became shorter while it was being sent")
-        return view
+        count = self.settings.jobs
+        workers = [Worker(self, proposals, tell_alone, self._stop) for _ in range(count)]
+        threads = [threading.Thread(target=run, args=(worker,), daemon=True) for worker in workers]
+        try:
+            for thread in threads:
+                thread.start()
+            for _ in threads:
+                ended.acquire()
+                if errors:
+                    # kept nowhere: its traceback has this frame, and would keep all of it
+                    raise errors.pop()
+        except BaseException:
+            self._end_threads(threads)
+            raise
+        return workers
 
+    def _end_threads(self, threads: Sequence[threading.Thread]) -> None:
+        import time
 
-def _unreadable(item: Item, reason: str) -> Sent:
-    message = f"cannot read {item.path}: {reason}"
-    return Sent(item.path, item, None, message, exit=Exit.BAD_INPUT)
-
-
-def _refused(session: Session, item: Item) -> Sent:
-    results = [
-        context.result
-        for context in session.contexts.values()
-        if (context.abstract_syntax, context.proposed[0]) == _kind(item)
-    ]
-    sop_class, syntax = _kind(item)
-    error = NoAcceptedContext(
-        f"cannot send {item.path}: {session.target} did not accept SOP class {sop_class} in "
-        f"transfer syntax {syntax}, {explain_context(results[0])}; -v shows what it accepts"
-    )
-    return Sent(item.path, item, None, str(error), exit=error.exit)
+        self.supply.close()
+        if self._stop is not None:
+            self._stop.set()
+        expiry = time.monotonic() + _END_SECONDS
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join(max(0.0, expiry - time.monotonic()))
 
 
-def _judged(item: Item, result: StoreResult) -> Sent:
-    if result.is_stored:
-        return Sent(item.path, item, result.status, seconds=result.seconds)
-    remark = f" ({result.comment})" if result.comment else ""
-    reason = f"{item.path} was not stored: {explain_status(result.status)}{remark}"
-    return Sent(item.path, item, result.status, reason, result.seconds, Exit.PEER_FAILED)
+def _reason_to_end(workers: Sequence[Worker]) -> tuple[str, Exit] | None:
+    """Return why, when the peer was given up by every worker that had something to send."""
+    gave_up = [worker.gave_up for worker in workers if worker.gave_up]
+    has_served = any(worker.has_served for worker in workers if not worker.gave_up)
+    return gave_up[0] if gave_up and not has_served else None

@@ -33,6 +33,23 @@ class StoreRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Displaced:
+    """A held object, or what was left of one, that gave way to another one of its UID.
+
+    how     replaced (its file is gone), version (kept, no longer served) or damaged (it could not
+            be read as an object; set aside)
+    path    where its file lies below the archive root; of one that is gone, where it lay
+    size    bytes of its file
+    sha256  of its file in hexadecimal, when that is gone
+    """
+
+    how: str
+    path: str
+    size: int
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StoreOutcome:
     """What the provider did with one object; `status` goes to the peer (PS3.4 B.2.3).
 
@@ -40,6 +57,7 @@ class StoreOutcome:
     size        bytes of the data set as received
     path        the final name below the archive root, empty when nothing was kept
     is_duplicate  the same bytes were already held under this UID
+    displaced   what this object took the place of, None as a rule
     """
 
     status: int
@@ -49,6 +67,7 @@ class StoreOutcome:
     study_instance_uid: str = ""
     series_instance_uid: str = ""
     is_duplicate: bool = False
+    displaced: Displaced | None = None
 
     @property
     def is_kept(self) -> bool:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sqlite3
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pacs_cli.archive.handler import ArchiveHandler, open_archive
+from pacs_cli.archive.handler import ArchiveHandler, ArchiveSettings, Duplicates, open_archive
 from pacs_cli.services.results import AssociationInfo, StoreOutcome, StoreRequest
 from tests.support import CT, EXPLICIT
 from tests.writing import dataset
@@ -37,13 +40,26 @@ def store(
     sink = handler.open_store(request(uid, syntax, sop))
     sink.write([memoryview(data)[:100]])
     sink.write([memoryview(data)[100:]])
-    return sink.finish()
+    outcome = sink.finish()
+    # so that another process sees the row now
+    handler.index.flush()
+    return outcome
 
 
 def rows(root: Path) -> dict[str, str]:
     """SOP instance UID -> path as another process sees them: what is committed."""
     with closing(sqlite3.connect(f"file:{root}/index.db?mode=ro", uri=True)) as index:
         return dict(index.execute("SELECT sop_instance_uid, path FROM instance"))
+
+
+def await_rows(root: Path, *uids: str) -> None:
+    """Return once another process sees these rows; they are committed a little later."""
+    pause = threading.Event()
+    for _ in range(1000):
+        if set(uids) <= rows(root).keys():
+            return
+        pause.wait(0.01)
+    raise AssertionError(f"not indexed: {set(uids) - rows(root).keys()}")
 
 
 def files(root: Path) -> set[str]:
@@ -67,6 +83,25 @@ def locked(root: Path) -> Iterator[None]:
         other.execute("BEGIN EXCLUSIVE")
         yield
         other.execute("ROLLBACK")
+
+
+def killed(folder: Path, before: str = "", duplicates: str = "reject", where: str = "") -> Path:
+    """Run a process for every call of a store, killed before it; return the one that lived."""
+    command = [sys.executable, "-m", "tests.archive.storing", folder, before, duplicates, where]
+    subprocess.run(command, cwd=Path(__file__).parents[2], timeout=120, check=True)
+    (survivor,) = (path for path in folder.iterdir() if path.suffix == ".acknowledged")
+    return survivor.with_suffix("")
+
+
+@contextmanager
+def writes_fail() -> Iterator[None]:
+    """Let every write to a file fail in this process, also those that are not Python's."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @contextmanager
@@ -98,21 +133,38 @@ def at_once(number: int, work: Callable[[int, Callable[[], int]], Any]) -> list[
         return list(pool.map(lambda each: work(each, lambda: barrier.wait(10)), range(number)))
 
 
-def store_and_die(root: Path, number: int) -> None:
-    """Store one object and leave a note when it is acknowledged; be killed before that call."""
+#: What is stored before, and what then, by a process that is killed.
+FIRST = dataset(CT, UID, pixels=bytes(80))
+SECOND = dataset(CT, UID)
+ELSEWHERE = dataset(CT, UID, study="1.9")
+
+
+def held_before(root: Path, before: str) -> None:
+    """Have an archive hold nothing, an object, or what a power cut leaves of one."""
     with open_archive(root) as archive:
-        with before_call(number, lambda: os.kill(os.getpid(), signal.SIGKILL), "unlink"):
-            assert store(archive.handler, dataset(CT, UID)).status == 0
+        if before:
+            path = store(archive.handler, FIRST).path
+    if before == "damaged":
+        (root / path).write_bytes((root / path).read_bytes()[:-7])
+
+
+def store_and_die(root: Path, number: int, duplicates: str, data: bytes) -> None:
+    """Store one object and leave a note when it is acknowledged; be killed before that call."""
+    with open_archive(root, settings=ArchiveSettings(duplicates=Duplicates(duplicates))) as archive:
+        kill = partial(os.kill, os.getpid(), signal.SIGKILL)
+        with before_call(number, kill, "unlink", "replace"):
+            assert store(archive.handler, data).status == 0
             root.with_suffix(".acknowledged").touch()
 
 
-def die_before_every_call(folder: Path) -> int:
+def die_before_every_call(folder: Path, before: str, duplicates: str, where: str) -> int:
     """Store in one process after the other until one lives; each has an archive of its own."""
     number = 0
     while True:
+        held_before(root := folder / f"{number}", before)
         if (child := os.fork()) == 0:
             try:
-                store_and_die(folder / f"{number}", number)
+                store_and_die(root, number, duplicates, ELSEWHERE if where else SECOND)
                 os._exit(0)
             finally:
                 os._exit(1)
@@ -123,4 +175,4 @@ def die_before_every_call(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(die_before_every_call(Path(sys.argv[1])))
+    sys.exit(die_before_every_call(Path(sys.argv[1]), *sys.argv[2:]))

@@ -5,15 +5,17 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import threading
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from itertools import permutations
+from pathlib import Path
 
 import pytest
 
+from pacs_cli.archive import index as module
 from pacs_cli.archive.index import Index, InstanceRow, SeriesEntry
 from pacs_cli.errors import OutputError
-from tests.archive.storing import at_once, locked
+from tests.archive.storing import at_once, await_rows, locked, writes_fail
 from tests.support import CT, EXPLICIT
 
 
@@ -40,6 +42,9 @@ def row(uid, series="1.3", study="1.2", size=10, **attributes):
     )
 
 
+COUNT = "SELECT count(*) FROM instance"
+
+
 def query(tmp_path, sql):
     """Ask as another process: of what is committed, and not through what is tested."""
     with closing(sqlite3.connect(tmp_path / "index.db")) as other:
@@ -56,7 +61,7 @@ def test_empty_file_becomes_an_index(tmp_path, is_there):
     with closing(Index(tmp_path / "index.db")) as index:
         assert not index.was_clean
         assert index.counts() == (0, 0, 0, 0)
-        assert query(tmp_path, "PRAGMA user_version") == [(1,)]
+        assert query(tmp_path, "PRAGMA user_version") == [(2,)]
         assert query(tmp_path, "PRAGMA journal_mode") == [("wal",)]
 
 
@@ -83,11 +88,114 @@ def test_it_was_clean_only_after_an_orderly_end(tmp_path):
         again.close()
 
 
+def make_version_1(path, is_clean=True):
+    """An index as the first version of this program made it, with one object of each of two."""
+    script = Path(module.__file__).with_name("schema.sql").read_text()
+    with closing(sqlite3.connect(path)) as old:
+        old.execute("PRAGMA journal_mode = WAL")
+        old.executescript(script + "; PRAGMA user_version = 1")
+        old.executescript(
+            "INSERT INTO patient VALUES (7, 'P', '', 'Made^Up', NULL, NULL);"
+            "INSERT INTO study (id, patient, study_instance_uid) VALUES (5, 7, '1.2');"
+            "INSERT INTO series (id, study, series_instance_uid) VALUES (3, 5, '1.3');"
+            "INSERT INTO instance VALUES (1, 3, '1.4', 'c', 't', '1', NULL, 10, '1.2/1.3/1.4.dcm',"
+            " 'SENDER', 1.5), (2, 3, '1.5', 'c', 't', '2', NULL, 10, '1.2/1.3/1.5.dcm', '', 2.5);"
+            f"UPDATE state SET is_clean = {is_clean}"
+        )
+
+
+@pytest.mark.parametrize("is_clean", [True, False])
+def test_index_of_version_1_is_migrated_and_loses_nothing(tmp_path, is_clean):
+    make_version_1(tmp_path / "index.db", is_clean)
+    with closing(Index(tmp_path / "index.db")) as index:
+        assert index.was_clean is is_clean
+        assert query(tmp_path, "PRAGMA user_version") == [(2,)]
+        assert index.tree() == [
+            SeriesEntry("P", "Made^Up", "1.2", None, None, "1.3", None, None, 2, 20)
+        ]
+        assert list(index.paths()) == [("1.4", "1.2/1.3/1.4.dcm"), ("1.5", "1.2/1.3/1.5.dcm")]
+        assert index.versions("1.4") == [(1, "1.2/1.3/1.4.dcm")]
+        # the same study and series, and the same series elsewhere
+        assert index.add(row("1.6"))
+        assert index.add(row("1.7", study="1.9"))
+        assert index.counts() == (1, 2, 2, 4)
+        index.remove("1.7")
+        assert query(tmp_path, "PRAGMA foreign_key_check") == []
+        assert query(tmp_path, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_migrated_index_has_the_schema_of_a_new_one(tmp_path):
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    make_version_1(tmp_path / "old/index.db")
+    for name in ("old", "new"):
+        Index(tmp_path / name / "index.db").close()
+    schema = "SELECT type, name, sql FROM sqlite_schema ORDER BY 1, 2"
+    assert query(tmp_path / "old", schema) == query(tmp_path / "new", schema)
+
+
+def test_whole_file_is_read_only_after_an_unclean_end(tmp_path, monkeypatch):
+    asked = []
+
+    class Watched(sqlite3.Connection):
+        def execute(self, sql, *parameters):
+            asked.append(sql)
+            return super().execute(sql, *parameters)
+
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: connect(*a, factory=Watched, **k))
+    checked = []
+    for is_trusted in (True, False, True):
+        index = Index(tmp_path / "index.db")
+        checked.append("PRAGMA quick_check(1)" in asked)
+        asked.clear()
+        if not is_trusted:
+            index.distrust()
+        index.close()
+    # the first was new
+    assert checked == [False, False, True]
+
+
 # -- rows ---------------------------------------------------------------------------------------
 
 
-def test_row_is_committed_when_add_returns(index, tmp_path):
-    assert index.add(row("1.4", instance_number="7"))
+def test_row_is_seen_by_every_question_and_committed_before_it_is_answered(tmp_path):
+    """So long that nothing but the question can have committed it."""
+    with closing(Index(tmp_path / "index.db", commit_delay=3600)) as index:
+        for number in range(1, 4):
+            assert index.add(row(f"1.{number}"))
+            assert query(tmp_path, COUNT) == [(number - 1,)]
+            assert index.find_path(f"1.{number}") == f"1.2/1.3/1.{number}.dcm"
+            assert query(tmp_path, COUNT) == [(number,)]
+
+
+def test_row_is_committed_soon_without_a_question(index, tmp_path):
+    for uid in ("1.4", "1.5"):
+        index.add(row(uid))
+        await_rows(tmp_path, uid)
+
+
+def test_rows_are_committed_many_together(tmp_path):
+    with closing(Index(tmp_path / "index.db", commit_delay=3600)) as index:
+        commits = counted_commits(index)
+        for number in range(2000):
+            index.add(row(f"1.{number}"))
+        assert len(commits) == 1
+        assert query(tmp_path, COUNT) == [(2000,)]
+        index.add(row("1.2000"))
+        assert len(commits) == 1
+    assert len(commits) == 2
+
+
+def counted_commits(index):
+    commits = []
+    index._writer.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+    return commits
+
+
+def test_row_has_its_columns(index, tmp_path):
+    index.add(row("1.4", instance_number="7"))
+    index.flush()
     found = query(tmp_path, "SELECT sop_instance_uid, path, size, instance_number FROM instance")
     assert found == [("1.4", "1.2/1.3/1.4.dcm", 10, "7")]
     assert index.find_path("1.4") == "1.2/1.3/1.4.dcm"
@@ -127,6 +235,86 @@ def test_duplicate_changes_nothing(index):
     assert index.counts() == (1, 1, 1, 1)
     assert index.add(row("2", "1.2", "1.2", patient_id="Q"))
     assert index.counts() == (2, 2, 2, 2)
+
+
+def test_series_uid_of_two_studies_is_two_series(index):
+    """Also when one of them was found in the tables, and not remembered."""
+    for study, number in (("1.1", 1), ("1.2", 2), ("1.1", 3), ("1.2", 4)):
+        assert index.add(row(f"{number}", "1.3", study))
+    assert index.counts() == (1, 2, 2, 4)
+    assert [(entry.study_instance_uid, entry.instances) for entry in index.tree()] == [
+        ("1.1", 2),
+        ("1.2", 2),
+    ]
+    index.remove("1")
+    index.remove("3")
+    assert index.add(row("5", "1.3", "1.1"))
+    assert index.counts() == (1, 2, 2, 3)
+
+
+# -- versions -----------------------------------------------------------------------------------
+
+
+def version(number, uid="1.4", **more):
+    made = row(uid, size=number, **more)
+    made.path, made.version = f"{uid}.v{number}.dcm", number
+    return made
+
+
+def test_newest_version_is_served_and_the_others_stay_indexed(index):
+    index.add(version(1))
+    index.supersede(version(2, study="1.9"))
+    index.supersede(version(3))
+    assert index.find_path("1.4") == "1.4.v3.dcm"
+    assert index.versions("1.4") == [(3, "1.4.v3.dcm"), (2, "1.4.v2.dcm"), (1, "1.4.v1.dcm")]
+    assert index.counts() == (1, 1, 1, 1)
+    assert [entry.size for entry in index.tree()] == [3]
+    assert not index.add(version(1))
+
+
+@pytest.mark.parametrize("order", list(permutations((1, 2, 3))))
+def test_versions_found_in_any_order_are_as_they_were(index, order):
+    index.add(row("1.5"))
+    for number in order:
+        assert index.restore(version(number))
+        assert not index.restore(version(number))
+    assert index.versions("1.4") == [(n, f"1.4.v{n}.dcm") for n in (3, 2, 1)]
+    assert index.find_path("1.4") == "1.4.v3.dcm"
+    assert index.counts() == (1, 1, 1, 2)
+
+
+def test_versions_without_a_newest_are_told(index):
+    for number in (1, 2, 3):
+        index.restore(version(number))
+    assert index.unserved_versions() == []
+    index.remove("1.4")
+    assert index.unserved_versions() == ["1.4.v2.dcm", "1.4.v1.dcm"]
+    index.remove_version("1.4.v2.dcm")
+    assert index.versions("1.4") == [(1, "1.4.v1.dcm")]
+
+
+def test_replacement_is_announced_to_outlast_a_power_cut_until_it_is_ended(index, tmp_path):
+    index.add(row("1.4"))
+    modes = []
+    index._writer.set_trace_callback(
+        lambda sql: modes.append(sql) if "synchronous" in sql or sql == "COMMIT" else None
+    )
+    index.announce("1.4", "x.dcm", "y.dcm")
+    full, normal = "PRAGMA synchronous = FULL", "PRAGMA synchronous = NORMAL"
+    assert modes == ["COMMIT", full, "COMMIT", normal]
+    announced = "SELECT * FROM replacement"
+    assert query(tmp_path, announced) == [("1.4", "x.dcm", "y.dcm")] == index.replacements()
+    index.replace(row("1.4", study="1.9", size=5))
+    assert query(tmp_path, "SELECT path, size FROM instance") == [("1.9/1.3/1.4.dcm", 5)]
+    assert index.counts() == (1, 1, 1, 1)
+    assert len(index.replacements()) == 1
+    index.announce("1.4", "z.dcm", "x.dcm")
+    assert index.replacements() == [("1.4", "z.dcm", "x.dcm")]
+    index.retract("1.4")
+    assert query(tmp_path, announced) == []
+
+
+# -- removing -----------------------------------------------------------------------------------
 
 
 def test_removing_takes_what_has_become_empty_and_no_more(index):
@@ -194,6 +382,72 @@ def test_locked_index_refuses_in_time_and_goes_on_after(index, tmp_path):
     assert [uid for uid, _ in index.paths()] == ["2"]
 
 
+def test_commit_that_fails_loses_nothing_and_takes_nothing_new_until_it_succeeds(tmp_path):
+    with closing(Index(tmp_path / "index.db", commit_delay=3600)) as index:
+        index.add(row("1", "1.1", "1.1"))
+        index.add(row("2", "1.2", "1.2"))
+        with writes_fail():
+            failing = pytest.raises(OutputError, match="cannot write the index")
+            # also a question: its answer would leave out what was acknowledged
+            for ask in (index.flush, index.counts, lambda: index.add(row("3")), index.flush):
+                with failing:
+                    ask()
+        assert index.add(row("3", "1.2", "1.2"))
+        assert index.counts() == (1, 2, 2, 3)
+    assert query(tmp_path, COUNT) == [(3,)]
+
+
+def test_commit_that_fails_is_tried_again_without_a_question(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_RETRY_DELAY", 0.01)
+    tried = threading.Semaphore(0)
+    with closing(Index(tmp_path / "index.db", commit_delay=0.01)) as index:
+        index._writer.set_trace_callback(lambda sql: tried.release() if sql == "COMMIT" else None)
+        with writes_fail():
+            index.add(row("1"))
+            for _ in range(3):
+                assert tried.acquire(timeout=10)
+            assert query(tmp_path, COUNT) == [(0,)]
+        await_rows(tmp_path, "1")
+
+
+def test_row_whose_own_commit_fails_is_refused_and_the_others_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_COMMIT_ROWS", 3)
+    with closing(Index(tmp_path / "index.db", commit_delay=3600)) as index:
+        with writes_fail():
+            assert index.add(row("1"))
+            assert index.add(row("2"))
+            for uid in ("3", "4"):
+                with pytest.raises(OutputError):
+                    index.add(row(uid))
+        assert [uid for uid, _ in index.paths()] == ["1", "2"]
+
+
+def test_index_that_cannot_be_saved_at_its_end_is_unclean(tmp_path):
+    index = Index(tmp_path / "index.db", commit_delay=3600)
+    index.add(row("1"))
+    with writes_fail(), pytest.raises(OutputError, match="cannot close the index"):
+        index.close()
+    with closing(Index(tmp_path / "index.db")) as again:
+        assert not again.was_clean
+
+
+def test_rows_that_wait_for_a_lock_are_refused_together(tmp_path):
+    """One after the other, each after seconds of its own, senders would have given up."""
+    with closing(Index(tmp_path / "index.db", busy_timeout=2)) as index, locked(tmp_path):
+        attempts = []
+        index._writer.set_trace_callback(
+            lambda sql: attempts.append(sql) if sql.startswith("BEGIN") else None
+        )
+
+        def refused(number, wait):
+            wait()
+            with pytest.raises(OutputError, match="database is locked"):
+                index.add(row(f"1.{number}"))
+
+        at_once(8, refused)
+        assert len(attempts) < 8
+
+
 def test_index_locked_at_its_start_and_end_is_told(tmp_path):
     path = tmp_path / "index.db"
     index = Index(path, busy_timeout=0.05)
@@ -209,31 +463,14 @@ def test_index_locked_at_its_start_and_end_is_told(tmp_path):
 # -- threads ------------------------------------------------------------------------------------
 
 
-class Counted(deque):
-    """A queue that tells when a row has come."""
-
-    def __init__(self):
-        super().__init__()
-        self.came = threading.Semaphore(0)
-
-    def append(self, item):
-        super().append(item)
-        self.came.release()
-
-
 def test_rows_that_come_at_the_same_time_are_committed_together(tmp_path):
-    with closing(Index(tmp_path / "index.db")) as index, ThreadPoolExecutor(16) as pool:
-        index._waiting = Counted()
-        commits = []
-        index._writer.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else 0)
-        with locked(tmp_path):
-            added = [pool.submit(index.add, row(f"1.{number}")) for number in range(16)]
-            for _ in added:
-                assert index._waiting.came.acquire(timeout=10)
+    index = Index(tmp_path / "index.db", commit_delay=3600)
+    with closing(index), ThreadPoolExecutor(16) as pool:
+        commits = counted_commits(index)
+        added = [pool.submit(index.add, row(f"1.{number}")) for number in range(16)]
         assert all(each.result(timeout=10) for each in added)
-        # one by the first that came, who may have seen no other, and one for all the rest
-        assert len(commits) in (1, 2)
         assert index.counts() == (1, 1, 1, 16)
+        assert len(commits) == 1
 
 
 def test_each_thread_is_told_its_own_outcome(index):

@@ -37,6 +37,19 @@ def session(archive, **changes) -> Session:
     return Session(target, OFFER)
 
 
+def await_row(archive, uid: str) -> None:
+    """Return once the row can be seen from outside, which is milliseconds after the answer."""
+    query = "SELECT count(*) FROM instance WHERE sop_instance_uid = ?"
+    index = sqlite3.connect(f"file:{archive.folder}/index.db?mode=ro", uri=True)
+    pause = threading.Event()
+    for _ in range(1000):
+        if index.execute(query, (uid,)).fetchone() == (1,):
+            index.close()
+            return
+        pause.wait(0.01)
+    raise AssertionError(f"{uid} is not indexed")
+
+
 def test_object_is_in_place_and_indexed_when_it_is_acknowledged(tmp_path):
     data = dataset(CT, "1.2.3.1")
     with pacs_storescp(tmp_path / "archive") as archive:
@@ -45,10 +58,7 @@ def test_object_is_in_place_and_indexed_when_it_is_acknowledged(tmp_path):
             # still running, nothing flushed by an orderly end
             (path,) = archive.files().values()
             assert dataset_bytes(path) == data
-            with sqlite3.connect(f"file:{archive.folder}/index.db?mode=ro", uri=True) as index:
-                rows = index.execute("SELECT count(*) FROM instance").fetchone()
-            index.close()
-            assert rows == (1,)
+            await_row(archive, "1.2.3.1")
         assert archive.stop() == 0
     assert path.relative_to(archive.folder).parts[0] == STUDY
 

@@ -307,6 +307,7 @@ def test_what_goes_past_the_end_is_truncated(data: bytes, offset: int) -> None:
         (undefined(ITEM_END), "at byte 12 has no place there"),
         (undefined(OPEN_ITEM, SEQUENCE_END), "at byte 20 has no place there"),
     ],
+    ids=["item", "item end", "sequence end", "in a sequence", "in an item"],
 )
 def test_pick_refuses_delimiters_where_it_sees_them(data: bytes, reason: str) -> None:
     for tag in (PIXELS, 0xFFFFFFFF):
@@ -514,7 +515,12 @@ def test_encoding_is_that_of_the_transfer_syntax(uid: str) -> None:
         "1.2.840.10008.1.2.4.95": DEFLATED,  # PS3.5 A.7
         "1.2.840.10008.1.2.4.205": DEFLATED,  # A.11
         "1.2.840.10008.1.20": IMPLICIT,  # by its name
-        "1.2.840.113619.5.2": IMPLICIT,  # unknown to it
+        "1.2.840.113619.5.2": IMPLICIT,  # GE's, by its name
+        # encapsulated (A.4), and known to pydicom 3.0 only after pynetdicom was imported
+        "1.2.840.10008.1.2.4.110": LITTLE,
+        "1.2.840.10008.1.2.4.111": LITTLE,
+        "1.2.840.10008.1.2.4.112": LITTLE,
+        "1.2.840.10008.1.2.8.1": LITTLE,
     }
     if (expected := elsewhere.get(uid)) is None:
         known = UID(uid)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import socket
+import threading
 from pathlib import Path
 
 import pytest
 
-from pacs_cli.pipelines.files import Found, Passed, find_files
+from pacs_cli.errors import InputError
+from pacs_cli.pipelines.files import Found, Passed, find_files, named_files
 
 
 def names(path: Path, follow: bool = False) -> list[str]:
@@ -146,3 +149,71 @@ def test_folder_that_may_not_be_read_is_passed(tmp_path):
         ]
     finally:
         (tmp_path / "a").chmod(0o700)
+
+
+def test_what_is_odd_inside_a_folder_is_no_failure_and_named_it_is(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    (inside,) = find_files([str(tmp_path)])
+    (named,) = find_files([str(tmp_path / "fifo")])
+    assert (inside.is_failure, named.is_failure) == (False, True)
+
+
+def test_found_files_know_their_size_and_whether_they_were_named(tmp_path):
+    make(tmp_path / "file")
+    (inside,) = find_files([str(tmp_path)])
+    (named,) = find_files([str(tmp_path / "file")])
+    assert (inside.size, inside.is_named) == (1, False)
+    assert (named.size, named.is_named) == (1, True)
+
+
+# -- lists ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("listing", "names"),
+    [
+        (b"a\nb c\n", ["a", "b c"]),
+        (b"a\nb", ["a", "b"]),
+        (b"\n\na\n\n", ["a"]),
+        (b"a\0b\nc\0", ["a", "b\nc"]),
+        (b"a\0", ["a"]),
+        (b"\xff\xfe\n\xc3\xa4\n", [os.fsdecode(b"\xff\xfe"), os.fsdecode(b"\xc3\xa4")]),
+        (b" a \n-\n", [" a ", "-"]),
+        (b"", []),
+    ],
+)
+def test_list_has_a_name_on_each_line_or_before_each_nul(tmp_path, listing, names):
+    path = tmp_path / "list"
+    path.write_bytes(listing)
+    assert list(named_files([], str(path))) == names
+    assert list(named_files(["x"], str(path))) == ["x", *names]
+
+
+def test_list_on_standard_input_stands_where_the_dash_does(monkeypatch):
+    stdin = io.TextIOWrapper(io.BytesIO(b"a\nb\n"))
+    monkeypatch.setattr("sys.stdin", stdin)
+    assert list(named_files(["x", "-", "y"], None)) == ["x", "a", "b", "y"]
+
+
+def test_list_can_be_a_pipe(tmp_path):
+    """As the shell's <(find ...) is: a list is waited for, unlike an image."""
+    os.mkfifo(tmp_path / "list")
+    writer = threading.Thread(target=(tmp_path / "list").write_bytes, args=(b"a\nb\n",))
+    writer.start()
+    assert list(named_files([], str(tmp_path / "list"))) == ["a", "b"]
+    writer.join()
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("missing", "no such file"), ("", "is a directory"), ("nul\0", "embedded null byte")],
+)
+def test_list_that_cannot_be_read_is_an_error(tmp_path, name, reason):
+    with pytest.raises(InputError, match=f"cannot read the list .*: {reason}"):
+        list(named_files([], f"{tmp_path}/{name}"))
+
+
+def test_standard_input_that_is_closed_is_an_error(monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(InputError, match="it is closed"):
+        list(named_files(["-"], None))

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from pacs_cli.errors import Exit
+from pacs_cli.errors import Exit, OutputError
 from pacs_cli.net.target import Target
 from pacs_cli.pipelines.send import Sent, collect, send
-from pacs_cli.services.results import AssociationEnded
+from pacs_cli.services.results import AssociationEnded, AssociationOpened
 from pacs_cli.wire.pdu import RELEASE_RQ, Abort
+from tests.pipelines.sendings import Run
 from tests.samples import dataset_bytes
 from tests.services.misbehaviour import (
     EVERY_ONE,
@@ -43,7 +44,7 @@ def send_all(target: Target, paths: list[Path], change=lambda: None) -> list[Sen
     items, failures, _ = collect(map(str, paths))
     assert not failures
     change()
-    results = list(send(target, items, lambda session: None))
+    results = send(target, items, lambda session: None)
     assert [result.path for result in results] == list(map(str, paths))
     for result in results:
         assert (result.error is None) == (result.exit is Exit.OK)
@@ -112,13 +113,33 @@ def test_status_of_the_peer_is_the_result_of_the_file(tmp_path, status, expected
     assert expected is Exit.OK or "(a remark)" in result.error
 
 
-def test_sending_that_is_given_up_aborts_the_association(tmp_path):
-    with running_provider() as running:
-        items, _, _ = collect(map(str, write(tmp_path, CT, CT, CT)))
-        results = send(running.target(), items, lambda session: None)
-        assert next(results).exit is Exit.OK
-        results.close()
-        assert running.wait_for(AssociationEnded)[0].how == "aborted"
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OutputError])
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_sending_that_is_given_up_aborts_the_association(tmp_path, jobs, error):
+    """Also when the results are what cannot be written: that is no end of the association."""
+
+    over = threading.Event()
+
+    class Thinking(MemoryHandler):
+        def open_store(self, request):
+            if request.affected_sop_instance_uid != "1.2.3.0":
+                over.wait(10)
+            return super().open_store(request)
+
+    def give_up(sent: object) -> None:
+        raise error("no")
+
+    with running_provider(Thinking()) as running:
+        sending = Run(running.target(), retries=3, jobs=jobs).sending(*write(tmp_path, *[CT] * 9))
+        with pytest.raises(error):
+            sending.run(give_up)
+        over.set()
+        opened = running.wait_for(AssociationOpened)
+        ended = running.wait_for(AssociationEnded, len(opened))
+    # an association that had nothing on its way yet may be released
+    hows = {event.how for event in ended}
+    assert "aborted" in hows
+    assert hows <= {"aborted", "released"}
 
 
 # -- more than 128 contexts ----------------------------------------------------------------------
@@ -146,9 +167,11 @@ def test_association_that_dies_does_not_stop_the_others(tmp_path):
             return super().open_store(request)
 
     with running_provider(Dying()) as running:
-        results = send_all(running.target(), write(tmp_path, *CLASSES))
-    assert exits(results) == [Exit.OK] * 130 + [Exit.ASSOCIATION] * 126 + [Exit.OK] * 44
-    assert len(running.handler.stored) == 174
+        run = Run(running.target(), retries=1)
+        results = run.send(*write(tmp_path, *CLASSES))
+    failed = [result for result in results if result.error]
+    assert [result.item.header.sop_class_uid for result in failed] == [CLASSES[130]]
+    assert len(running.handler.stored) == 299
 
 
 # -- files that change after they were looked at -------------------------------------------------
@@ -192,7 +215,7 @@ def test_file_that_changed_is_told_and_the_others_are_sent(tmp_path, size, chang
     with running_provider() as running:
         results = send_all(running.target(), paths, lambda: change(paths[0]))
     assert exits(results) == [Exit.BAD_INPUT, Exit.OK, Exit.OK]
-    assert results[0].error == f"cannot read {paths[0]}: {reason}"
+    assert results[0].error == f"cannot send {paths[0]}: {reason}"
     assert [whole for _, whole in running.handler.stored] == others
 
 
@@ -240,12 +263,18 @@ def test_every_path_ends_as_item_failure_or_left_out(tmp_path):
     (tmp_path / "text").write_text("no DICOM at all, but long enough to be something else\n" * 9)
     os.mkfifo(tmp_path / "fifo")
     write_object(tmp_path / "DICOMDIR", "1.2.840.10008.1.3.10", "1.2.3.8")
-    items, failures, passed = collect([str(tmp_path), str(tmp_path / "missing")])
+    named = tmp_path / ".named-fifo"
+    os.mkfifo(named)
+    items, failures, passed = collect(map(str, (tmp_path, named, tmp_path / "missing")))
     assert sorted(item.path for item in items) == sorted(map(str, good))
-    assert sorted(Path(each.path).name for each in failures) == ["empty", "fifo", "missing", "text"]
+    names = [Path(each.path).name for each in failures]
+    assert sorted(names) == [".named-fifo", "empty", "missing", "text"]
     assert {(each.exit, each.status, each.item) for each in failures} == {
         (Exit.BAD_INPUT, None, None)
     }
-    assert [Path(each.path).name for each in passed] == ["DICOMDIR"]
+    assert {Path(each.path).name: each.reason for each in passed} == {
+        "DICOMDIR": "a DICOMDIR is not sent",
+        "fifo": "not a regular file",
+    }
     with running_provider() as running:
-        assert exits(list(send(running.target(), items, lambda session: None))) == [Exit.OK] * 2
+        assert exits(send(running.target(), items, lambda session: None)) == [Exit.OK] * 2
