@@ -10,7 +10,7 @@ _pacs() {
     case ${COMP_WORDS[1]} in
         echoscu) options='-aec --called-aet -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file --repeat -h --help'; choices=''; peer=yes ;;
         storescu) options='-aec --called-aet --from-file --follow --jobs --retries --retry-wait --priority --propose --repeat --fail-first --dry-run --report --set --uid-suffix -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--priority=low,medium,high'; peer=yes ;;
-        storescp) options='-aet --aet --bind --check-called --max-associations -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file --out --db --durability -h --help'; choices='--durability=full,relaxed'; peer=no ;;
+        storescp) options='-aet --aet --bind --check-called --max-associations -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --out --db --layout --duplicate --min-free --durability --allow --accept --prefer --promiscuous --max-connections --max-per-address --pdu-timeout --write-timeout --fault --on-instance --on-study --study-idle --hook-timeout --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--duplicate=reject,replace,version --durability=full,relaxed'; peer=no ;;
         demo) options='--json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; peer=no ;;
         *) return ;;
     esac

@@ -24,10 +24,12 @@ LAYERS: dict[str, set[str]] = {
     "pipelines": {"errors", "wire", "net", "services", "dicom"},
     "config": {"errors"},
     "options": {"errors", "config", "wire", "net", "services"},
+    "receiving": {"errors", "config", "options", "net", "services", "dicom", "archive", "pipelines"}
+    | {"wire"},
     "report": {"errors", "options"},
     "commands": {
         *("errors", "wire", "net", "services", "dicom", "archive", "pipelines"),
-        *("config", "options", "report"),
+        *("config", "options", "receiving", "report"),
     },
     "cli": {"errors", "config", "options", "report", "commands", "__init__"},
     "completions": set(),
@@ -42,7 +44,7 @@ RESERVED = {
     "ssl": {"net"},
     "selectors": {"net"},
     "sqlite3": {"archive"},
-    "typer": {"cli", "options", "commands"},
+    "typer": {"cli", "options", "receiving", "commands"},
     "rich": {"report"},
     "tqdm": {"report"},
 }

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pacs_cli.commands.listing import list_index
-from pacs_cli.commands.storescp import storage_policy
 from pacs_cli.commands.totals import Totals
 from pacs_cli.errors import Exit, InputError
 from pacs_cli.net.target import Target
@@ -109,12 +108,15 @@ def _ignore(_: object) -> None:
 def _running(folder: str) -> Iterator[tuple[Archive, Target]]:
     """Serve an archive in `folder` on a free port of this machine."""
     from pacs_cli.archive.handler import open_archive
+    from pacs_cli.dicom.registry import storage_sop_classes, transfer_syntaxes
     from pacs_cli.net.listener import Listener
+    from pacs_cli.services.admission import accept_policy
     from pacs_cli.services.scp import Provider, Settings
 
+    policy = accept_policy(storage_sop_classes(), transfer_syntaxes())
     with open_archive(Path(folder)) as archive:
         listener = Listener("127.0.0.1", 0)
-        provider = Provider(Settings(storage_policy()), archive.handler, _ignore)
+        provider = Provider(Settings(policy), archive.handler, _ignore)
         thread = threading.Thread(target=listener.serve, args=(provider.serve, _ignore))
         thread.start()
         try:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from pacs_cli.report import Report
@@ -18,55 +19,24 @@ from pacs_cli.services.results import (
 )
 
 if TYPE_CHECKING:
-    from pacs_cli.archive.handler import Recovered
-
-_LOOPBACK = ("127.0.0.1", "::1")
+    from pacs_cli.pipelines.hooks import HookCounts
 
 
 class EventReport:
     """Shows events as they happen, from any thread, and counts them for the last line."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(
+        self, report: Report, first: Callable[[ProviderEvent], None] | None = None
+    ) -> None:
+        """Show on `report`; `first` is told each event before, as showing may fail."""
         self._report = report
+        self._first = first
         self._stored = self._failed = self._size = 0
-
-    def recovered(self, recovered: Recovered) -> None:
-        """Say what the start had to put right, if anything."""
-        if recovered == type(recovered)():
-            return
-        moved = recovered.moved_aside
-        self._report.record(
-            "recovered",
-            {
-                "rows_added": recovered.rows_added,
-                "rows_removed": recovered.rows_removed,
-                "unindexed": list(recovered.unindexed),
-                "moved_aside": None if moved is None else str(moved),
-            },
-        )
-        if moved is not None:
-            self._report.warning(f"the index was corrupt: made again, the old one is {moved}")
-        self._report.warning(
-            "the archive was not closed in order: "
-            f"{recovered.rows_added} files were indexed, {recovered.rows_removed} rows of files "
-            f"that are gone removed, {len(recovered.unindexed)} files cannot be indexed"
-        )
-        for path in recovered.unindexed:
-            self._report.note(f"not indexed: {path}")
-
-    def listening(self, address: str, port: int, ae_title: str, out: str) -> None:
-        """Show where the provider can be reached: the first line, once it can be."""
-        fields = {"address": address, "port": port, "ae_title": ae_title, "out": out}
-        self._report.record("listening", fields)
-        self._report.line(f"{ae_title} listens on {address} port {port}, archive {out}")
-        if address not in _LOOPBACK:
-            self._report.warning(
-                f"listening on {address}: every host that reaches it may store here; "
-                "--bind 127.0.0.1 keeps to this machine"
-            )
 
     def show(self, event: ProviderEvent) -> None:
         """Show one event. UIDs, titles and sizes only: never a name or an id of a patient."""
+        if self._first is not None:
+            self._first(event)
         if isinstance(event, AssociationOpened):
             self._emit(
                 "association_opened",
@@ -85,15 +55,22 @@ class EventReport:
         else:
             self._show_instance(event)
 
-    def ended(self, is_drained: bool) -> None:
-        """Show the totals, and whether an association had to be cut off."""
+    def ended(self, is_drained: bool, hooks: HookCounts | None = None) -> None:
+        """Show the totals, and whether something had to be cut off."""
         if not is_drained:
             self._report.warning("an association did not end in time and was cut off")
-        fields = {"stored": self._stored, "failed": self._failed, "bytes": self._size}
-        self._report.summary(
-            {**fields, "drained": is_drained},
-            f"stored {self._stored}, failed {self._failed}, {self._size / 1e6:.1f} MB",
-        )
+        fields: dict[str, object] = {
+            "stored": self._stored,
+            "failed": self._failed,
+            "bytes": self._size,
+        }
+        text = f"stored {self._stored}, failed {self._failed}, {self._size / 1e6:.1f} MB"
+        if hooks is not None:
+            fields["hooks"] = asdict(hooks)
+            text += f"; hooks: {hooks.succeeded} ran, {hooks.failed} failed"
+            if left := hooks.dropped + hooks.not_run:
+                self._report.warning(f"{left} runs of hooks were left out")
+        self._report.summary({**fields, "drained": is_drained}, text)
 
     def _show_end(self, event: AssociationEnded) -> None:
         fields = {
@@ -126,11 +103,14 @@ class EventReport:
             "series_instance_uid": outcome.series_instance_uid or None,
             "path": outcome.path or None,
             "duplicate": outcome.is_duplicate,
+            "displaced": outcome.displaced and asdict(outcome.displaced),
             "bytes": outcome.size,
             "seconds": round(event.seconds, 6),
         }
         verb = "already held" if outcome.is_duplicate else "stored"
         text = f"{verb} {request.affected_sop_instance_uid}"
+        if (displaced := outcome.displaced) is not None:
+            text += f", the one before is {displaced.how}: {displaced.path}"
         if not outcome.is_kept:
             status = explain_status(outcome.status).partition(";")[0]
             text = f"refused {request.affected_sop_instance_uid}: {status}, {outcome.comment}"

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from pacs_cli.commands.provider_events import EventReport
+from pacs_cli.commands.provider_start import say_listening, say_recovered
 from pacs_cli.errors import Exit, UsageError
-from pacs_cli.options import ListenOptions, OutputOptions, resolve_listen
+from pacs_cli.options import Listen, ListenOptions, OutputOptions, resolve_listen
+from pacs_cli.receiving import AdmissionOptions, ArchiveOptions, HookOptions
 from pacs_cli.report import Report
-from pacs_cli.wire.negotiation import VERIFICATION_SOP_CLASS, Policy, prefer_in_order
+
+if TYPE_CHECKING:
+    from pacs_cli.archive.handler import Archive
+    from pacs_cli.net.listener import Listener
+    from pacs_cli.pipelines.hooks import Hooks
+    from pacs_cli.services.scp import Settings
 
 EXAMPLES = (
     ("pacs storescp 11112 --out archive", "receive into the folder archive"),
     ("pacs storescp 11112 --out archive --json", "the same, one JSON line per event"),
     ("pacs storescp 11112 --out archive --check-called", "refuse other called AE titles"),
+    ("pacs storescp 11112 --out in --allow CT1@10.0.0.5 --accept CT,MR", "from one, of two kinds"),
+    ("pacs storescp 11112 --out in --on-study 'route {path}' --study-idle 30", "act on studies"),
+    ("pacs storescp 11112 --out in --fault status=A700,every=10", "test a sender's retries"),
 )
 CONFORMANCE = (
     "Verification and every SOP class of the storage service as SCP, retired ones included, in "
@@ -32,59 +40,64 @@ _DRAIN_SECONDS = 10.0
 
 def storescp(
     listen: ListenOptions,
+    archive: ArchiveOptions,
+    admission: AdmissionOptions,
+    hooks: HookOptions,
     output: OutputOptions,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", metavar="DIR", help="Folder of the archive; made when it is missing."
-        ),
-    ] = None,
-    db: Annotated[
-        Path | None,
-        typer.Option("--db", metavar="FILE", help="Index. [default: index.db in the folder]"),
-    ] = None,
-    durability: Annotated[
-        str,
-        typer.Option(
-            "--durability",
-            metavar="full|relaxed",
-            help="relaxed skips the fsyncs: a power cut may lose acknowledged objects.",
-        ),
-    ] = "full",
 ) -> Exit:
     """Receive objects into an archive: files in folders and an SQLite index of them.
 
     Answers C-ECHO and C-STORE. Success is answered only when the object is safely in place and
     indexed. SIGTERM and Ctrl-C finish the object in flight and end within ten seconds.
     """
-    from pacs_cli.archive.blobs import Durability
     from pacs_cli.archive.handler import open_archive
     from pacs_cli.net.listener import Listener
-    from pacs_cli.services.scp import Provider
+    from pacs_cli.pipelines.hooks import Hooks
 
     report = Report.for_output(output)
-    if durability not in tuple(Durability):
-        raise UsageError(f"--durability {durability}: choose full or relaxed")
     where = resolve_listen(listen)
-    folder = out or where.out
+    folder = archive.out or where.out
     if folder is None:
         raise UsageError("no folder to receive into: write --out DIR, or configure archive.out")
-    settings = where.provider(storage_policy())
-    with open_archive(folder, db, Durability(durability)) as archive:
+    kept, hook_settings = archive.settings(), hooks.settings()
+    settings = admission.provider(where)
+    with open_archive(folder, archive.db, kept) as opened:
         # last, so that whoever finds the port open is answered at once
-        listener = Listener(where.bind, where.port)
-        events = EventReport(report)
-        provider = Provider(settings, archive.handler, events.show)
-        events.listening(listener.address, listener.port, where.ae_title, str(folder))
-        events.recovered(archive.recovered)
-        signals = stop_on_signals(listener.stop)
-        try:
-            listener.serve(provider.serve, report.warning)
-        finally:
-            listener.close()
-            provider.drain()
-            is_drained = listener.join(_DRAIN_SECONDS)
-        events.ended(is_drained)
+        listener = Listener(where.bind, where.port, admission.caps())
+        runs = None
+        if hook_settings is not None:
+            runs = Hooks(hook_settings, folder, report.warning, report.note)
+        return _serve(report, opened, listener, settings, where, runs)
+
+
+def _serve(
+    report: Report,
+    archive: Archive,
+    listener: Listener,
+    settings: Settings,
+    where: Listen,
+    hooks: Hooks | None,
+) -> Exit:
+    from pacs_cli.services.scp import Provider
+
+    events = EventReport(report, hooks.observe if hooks else None)
+    provider = Provider(settings, archive.handler, events.show)
+    is_open = not settings.allow.rules
+    say_listening(report, listener, where.ae_title, str(archive.blobs.root), is_open)
+    say_recovered(report, archive.recovered)
+    for fault in settings.faults.faults:
+        report.warning(f"misbehaving on purpose: {fault}")
+    signals = stop_on_signals(listener.stop)
+    try:
+        listener.serve(provider.serve, report.warning)
+    finally:
+        expiry = time.monotonic() + _DRAIN_SECONDS
+        listener.close()
+        provider.drain()
+        is_drained = listener.join(_DRAIN_SECONDS)
+        if hooks:
+            hooks.drain(max(expiry - time.monotonic(), 0.0))
+    events.ended(is_drained, hooks.counts if hooks else None)
     return Exit.INTERRUPTED if signals == [signal.SIGINT] else Exit.OK
 
 
@@ -99,11 +112,3 @@ def stop_on_signals(stop: Callable[[], None]) -> list[int]:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, note)
     return came
-
-
-def storage_policy() -> Policy:
-    """Return the policy of an archive: all of storage and verification, in every syntax."""
-    from pacs_cli.dicom.registry import storage_sop_classes, transfer_syntaxes
-
-    served = storage_sop_classes() | {VERIFICATION_SOP_CLASS}
-    return prefer_in_order(served, transfer_syntaxes())

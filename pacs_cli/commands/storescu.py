@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,7 +25,7 @@ from pacs_cli.report import Report
 
 if TYPE_CHECKING:
     from pacs_cli.dicom.edit import Editor
-    from pacs_cli.pipelines.files import Found, Passed
+    from pacs_cli.pipelines.files import Passed
     from pacs_cli.pipelines.items import Sent
     from pacs_cli.pipelines.send import Sending
 
@@ -82,8 +82,9 @@ def storescu(
     settings, extra = sending.settings(), sending.proposals()
     editor = _editor(edits)
     found = list(find_files(named_files(typed, files.from_file), files.follow))
-    found += [each for each in found if isinstance(each, Found)] * (sending.repeat - 1)
-    supply = Supply(found, examiner(editor), extra)
+    again = [each for each in found if isinstance(each, Found)]
+    repeated = chain(found, chain.from_iterable(repeat(again, sending.repeat - 1)))
+    supply = Supply(repeated, examiner(editor), extra)
     if sending.is_dry_run:
         from pacs_cli.commands.rehearsal import Rehearsal
 
@@ -94,7 +95,9 @@ def storescu(
         display = Display(report)
         observer = Observer(display.opened, display.trace, report.warning, report.note)
         sender = Sending(target, supply, settings, observer, lambda: Loader(editor))
-        totals = _send(report, sender, found, sending.report)
+        count = len(found) + len(again) * (sending.repeat - 1)
+        size = sum(each.size for each in again) * sending.repeat
+        totals = _send(report, sender, (count, size), sending.report)
     if not totals.count:
         raise InputError("nothing to send: no DICOM file in what was named; check the paths")
     return totals.exit
@@ -108,12 +111,12 @@ def _editor(edits: EditOptions) -> Editor | None:
     return editor_for(edits.assignments or (), edits.uid_suffix)
 
 
-def _send(
-    report: Report, sender: Sending, found: Sequence[Found | Passed], table: Path | None
-) -> Totals:
-    """Send everything, show it as it is done, and in the end what there is of it."""
+def _send(report: Report, sender: Sending, all_of: tuple[int, int], table: Path | None) -> Totals:
+    """Send everything, show it as it is done, and in the end what there is of it.
+
+    all_of  how many files and bytes that is
+    """
     totals = Totals(report, table)
-    size = sum(getattr(each, "size", 0) for each in found)
     label = f"sending to {sender.target.called_ae_title}"
 
     def done(entry: Sent | Passed) -> None:
@@ -122,7 +125,7 @@ def _send(
         progress.advance(1, item.header.file_size if item else 0)
 
     try:
-        with report.progress(len(found), size, label) as progress:
+        with report.progress(*all_of, label) as progress:
             sender.run(done)
     finally:
         totals.finish()

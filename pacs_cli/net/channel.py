@@ -158,6 +158,13 @@ class Channel:
         except ConnectionError:
             self.association.drop_outgoing()
 
+    def write(self, data: Buffer) -> None:
+        """Write bytes the association knows nothing of: for faults that are wanted.
+
+        raises  as `flush`
+        """
+        self._write([data], self.write_timeout)
+
     def receive(self, total: Deadline | None = None) -> Iterator[AssociationEvent]:
         """Write what is due, wait for the peer once, yield what came of it; to be exhausted.
 

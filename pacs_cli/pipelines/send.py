@@ -160,23 +160,30 @@ class Sending:
                     workers[0].run()
                 else:
                     workers = self._run_threads(proposals, tell)
-                gave_up = _reason_to_end(workers)
-                if gave_up is not None:
-                    self._end = self._end or gave_up
+                if reasons := _reasons_to_end(workers):
+                    self._end = self._end or reasons[0]
                     break
+                self._warn_of_those_that_gave_up(workers)
             elif self.supply.refusals and self._end is None:
                 self._wait_for_room()
             else:
                 break
         self._tell_rest(told)
 
+    def _warn_of_those_that_gave_up(self, workers: Sequence[Worker]) -> None:
+        if reasons := [worker.gave_up for worker in workers if worker.gave_up]:
+            self.observer.warn(
+                f"{reasons[0][0]}; {len(reasons)} of {len(workers)} associations were given up, "
+                "the others sent what was left"
+            )
+
     def _wait_for_room(self) -> None:
         """Give a peer that is out of resources a moment, then deal out again what it refused."""
         retry, refusals = self.settings.retry, self.supply.refusals
         seconds = retry.wait_before(max(refusals))
         self.observer.note(
-            f"{len(refusals)} of the objects were refused for want of resources; "
-            f"they are sent again in {seconds:.1f} s, {max(refusals)} of {retry.count}"
+            f"objects refused for want of resources: {len(refusals)}; "
+            f"sent again in {seconds:.1f} s, {max(refusals)} of {retry.count}"
         )
         self.wait(seconds)
         self.supply.resume()
@@ -243,8 +250,8 @@ class Sending:
                 thread.join(max(0.0, expiry - time.monotonic()))
 
 
-def _reason_to_end(workers: Sequence[Worker]) -> tuple[str, Exit] | None:
+def _reasons_to_end(workers: Sequence[Worker]) -> list[tuple[str, Exit]]:
     """Return why, when the peer was given up by every worker that had something to send."""
-    gave_up = [worker.gave_up for worker in workers if worker.gave_up]
-    has_served = any(worker.has_served for worker in workers if not worker.gave_up)
-    return gave_up[0] if gave_up and not has_served else None
+    if any(worker.has_served and not worker.gave_up for worker in workers):
+        return []
+    return [worker.gave_up for worker in workers if worker.gave_up]

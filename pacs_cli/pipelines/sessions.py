@@ -66,17 +66,16 @@ class SendSession(Session):
     def _associate(self) -> AssociateAccept:
         if self._stop is not None:
             # nothing was said over the other one
-            own = self._channel
-            self._channel = _Stoppable(own._sock, own.association, own.name, self._stop)
-            self._channel.write_timeout = own.write_timeout
+            self._channel = _Stoppable(self._channel, self._stop)
         return super()._associate()
 
 
 class _Stoppable(Channel):
-    """A channel that raises Stopped instead of waiting on."""
+    """A channel in place of another that raises Stopped instead of waiting on."""
 
-    def __init__(self, sock: object, association: object, name: str, stop: Stop) -> None:
-        super().__init__(sock, association, name, wakeup=stop.wakeup)  # type: ignore[arg-type]
+    def __init__(self, other: Channel, stop: Stop) -> None:
+        super().__init__(other._sock, other.association, other.name, wakeup=stop.wakeup)
+        self.write_timeout = other.write_timeout
         self._stop = stop
 
     def receive(self, total: Deadline | None = None) -> Iterator[AssociationEvent]:

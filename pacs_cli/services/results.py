@@ -159,7 +159,7 @@ class AssociationRefused:
 class AssociationEnded:
     """An association or a connection ended.
 
-    how     released, aborted (by the peer), closed, protocol error, timeout, shut down
+    how     released, aborted (by the peer), closed, protocol error, timeout, shut down, fault
     error   one line when it did not end well
     size    bytes of the data sets received
     """

@@ -9,12 +9,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pacs_cli import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from pacs_cli.errors import PeerProtocolError, PeerTimeout
 from pacs_cli.net.channel import Channel, Wakeup
 from pacs_cli.net.target import WRITE_TIMEOUT
+from pacs_cli.services.admission import NOT_ALLOWED, Allow
+from pacs_cli.services.faults import GARBAGE, Fault, FaultInjected, FaultKind, FaultPlan, pause
 from pacs_cli.services.results import (
     AssociationEnded,
     AssociationInfo,
@@ -66,23 +68,25 @@ class Settings:
     called_ae_titles    answered to; empty for every title
     max_associations    at once; one more is rejected as "local limit exceeded" (PS3.8 9.3.4).
                         256 as in the large archives: each has a thread and half a MiB
-    calling_ae_titles   served; empty for every title
     write_timeout       seconds for the peer to read what is sent
+    allow               who may associate, by calling AE title and address
+    faults              what to do wrong on purpose; nothing unless told
     """
 
     policy: Policy
     called_ae_titles: frozenset[str] = frozenset()
     max_associations: int = 256
     limits: Limits = field(default_factory=Limits)
-    calling_ae_titles: frozenset[str] = frozenset()
     write_timeout: float = WRITE_TIMEOUT
+    allow: Allow = field(default_factory=Allow)
+    faults: FaultPlan = field(default_factory=FaultPlan)
 
-    def refusal_of(self, request: AssociateRequest) -> tuple[int, int, int] | None:
+    def refusal_of(self, request: AssociateRequest, address: str) -> tuple[int, int, int] | None:
         """Return the result, source and reason for which a request is rejected, if it is."""
         if self.called_ae_titles and request.called_ae_title not in self.called_ae_titles:
             return 1, 1, 7
-        if self.calling_ae_titles and request.calling_ae_title not in self.calling_ae_titles:
-            return 1, 1, 3
+        if not self.allow.is_allowed(request.calling_ae_title, address):
+            return NOT_ALLOWED
         return None
 
 
@@ -103,6 +107,7 @@ class Provider:
         self._lock = threading.Lock()
         self._admitted: set[_Connection] = set()
         self._count = 0
+        self._objects = 0
 
     @property
     def is_draining(self) -> bool:
@@ -130,6 +135,12 @@ class Provider:
         """End every association after the object it is receiving; refuse new ones."""
         self.wakeup.set()
 
+    def next_object(self) -> int:
+        """Count one C-STORE request and return its number, from 1."""
+        with self._lock:
+            self._objects += 1
+            return self._objects
+
     def _next_number(self) -> int:
         with self._lock:
             self._count += 1
@@ -141,6 +152,7 @@ class _Connection:
 
     def __init__(self, provider: Provider, sock: socket.socket, address: str, number: int) -> None:
         self._provider = provider
+        self._faults = provider.settings.faults
         self._association = Association(Role.ACCEPTOR, provider.settings.limits)
         self._channel = Channel(sock, self._association, address, wakeup=provider.wakeup)
         self._channel.write_timeout = provider.settings.write_timeout
@@ -154,8 +166,12 @@ class _Connection:
         """Serve until the association is over, and tell how it ended."""
         error = ""
         try:
+            if refusal := self._faults.on_connect(self._info.number):
+                raise FaultInjected(refusal)
             while not self._how:
                 self._turn()
+        except FaultInjected as wanted:
+            self._how, error = "fault", str(wanted)
         except PeerProtocolError as broken:
             self._how, error = "protocol error", str(broken)
         except PeerTimeout as late:
@@ -183,7 +199,7 @@ class _Connection:
             else:
                 self._act(event)
         if views and self._store is not None:
-            self._store.write(views)
+            self._write(self._store, views)
         if self._association.is_over and not self._how:
             # closed (AA-5) or aborted (AA-2) before a request, as port scans and health checks do
             self._how = "closed"
@@ -227,7 +243,9 @@ class _Connection:
     def _answer(self, request: AssociateRequest) -> None:
         self._identify()
         settings = self._provider.settings
-        if refusal := settings.refusal_of(request):
+        pause(self._faults.accept_delay(self._info.number), self._provider.wakeup)
+        refusal = self._faults.on_request(self._info.number)
+        if refusal := refusal or settings.refusal_of(request, self._info.address):
             self._reject(*refusal)
         elif not self._provider.admit(self):
             self._reject(2, 3, 2)
@@ -298,6 +316,7 @@ class _Connection:
             self._begin_store(context_id, command, refusal or (CANNOT_UNDERSTAND, ""))
             return
         status, comment = refusal or (SUCCESS, "")
+        pause(self._faults.response_delay(), self._provider.wakeup)
         self._respond(context_id, command, status, comment)
         if refusal is None:
             self._provider.observe(Echoed(self._info))
@@ -312,8 +331,12 @@ class _Connection:
             command.text("AffectedSOPInstanceUID"),
             self._association.contexts[context_id].transfer_syntax,
         )
+        number = self._provider.next_object() if command.field == CommandField.C_STORE_RQ else 0
+        fault = self._faults.on_store(number) if number else None
+        if fault and fault.kind is FaultKind.STATUS:
+            refusal = refusal or (fault.status, str(fault))
         sink = _Refusal(*refusal) if refusal else self._provider.handler.open_store(request)
-        self._store = _Incoming(command, request, sink)
+        self._store = _Incoming(command, request, sink, number, fault)
         if not command.has_data_set:
             self._complete(context_id, [])
 
@@ -323,21 +346,37 @@ class _Connection:
         if store is None:
             # of a C-CANCEL, which should have none and gets no answer
             return
-        store.write(views)
+        self._write(store, views)
         outcome = store.sink.finish()
-        self._store = None
+        fault, self._store = store.fault, None
+        if fault and fault.kind is FaultKind.WARNING and outcome.status == SUCCESS:
+            outcome = replace(outcome, status=fault.status, comment=str(fault))
         is_store = store.command.field == CommandField.C_STORE_RQ
         if is_store:
             self._stored += outcome.is_kept
             self._failed += not outcome.is_kept
             self._size += store.size
+        pause(self._faults.response_delay(store.number), self._provider.wakeup)
         try:
-            self._respond(context_id, store.command, outcome.status, outcome.comment)
+            if fault and fault.kind is FaultKind.GARBAGE:
+                self._channel.write(GARBAGE)
+            elif not fault or fault.kind is not FaultKind.NO_ANSWER:
+                self._respond(context_id, store.command, outcome.status, outcome.comment)
         finally:
             # also of a peer that has gone: what is kept is kept
             if is_store:
                 seconds = time.monotonic() - store.began
                 self._provider.observe(InstanceReceived(store.request, outcome, seconds))
+
+    def _write(self, store: _Incoming, views: list[memoryview]) -> None:
+        """Hand bytes of a data set on; a fault may end the association on them."""
+        store.write(views)
+        fault = self._faults.on_data(self._info.number, self._size + store.size)
+        if fault is None:
+            return
+        if fault.kind is FaultKind.ABORT_AFTER:
+            self._association.abort(0, 0)
+        raise FaultInjected(fault)
 
     def _respond(self, context_id: int, command: Command, status: int, comment: str) -> None:
         more: dict[str, Value] = {"ErrorComment": comment[:64]} if comment and status else {}
@@ -348,10 +387,19 @@ class _Connection:
 class _Incoming:
     """The object now on its way."""
 
-    def __init__(self, command: Command, request: StoreRequest, sink: Sink) -> None:
+    def __init__(
+        self,
+        command: Command,
+        request: StoreRequest,
+        sink: Sink,
+        number: int,
+        fault: Fault | None,
+    ) -> None:
         self.command = command
         self.request = request
         self.sink = sink
+        self.number = number
+        self.fault = fault
         self.size = 0
         self.began = time.monotonic()
 

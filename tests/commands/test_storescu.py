@@ -452,7 +452,7 @@ def test_resources_that_come_back_are_waited_for_without_a_word(send, ct):
     assert "1 sent more than once" in result.stdout
     handler = Recording(lambda uid, number: 0xA700 if number < 3 else 0)
     result, _ = send(ct, "--retry-wait", 0.01, "-v", handler=handler)
-    assert result.stderr.count("refused for want of resources; they are sent again in") == 2
+    assert result.stderr.count("objects refused for want of resources: 1; sent again in") == 2
 
 
 def test_transient_rejection_is_waited_out(pacs, ct):

@@ -20,6 +20,7 @@ from tests.pipelines.scripted import Recording, scripted_peer, serves
 from tests.pipelines.sendings import write
 from tests.services.misbehaviour import (
     EVERY_ONE,
+    LARGE,
     SECONDARY_CAPTURE,
     acceptance,
     read_all,
@@ -240,6 +241,40 @@ def test_ctrl_c_aborts_all_and_shows_what_was_done(tmp_path, jobs):
     assert stderr.splitlines() == ["pacs storescu: interrupted"]
     assert stdout.startswith("stored 10, failed 0; ")
     assert (tmp_path / "sent.csv").read_text().count(",stored,") == 10
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+@pytest.mark.parametrize("is_accepted", [False, True], ids=["says nothing", "stops reading"])
+def test_ctrl_c_ends_every_wait(tmp_path, jobs, is_accepted):
+    """Before the association stands, and while the peer does not read."""
+    called = threading.Semaphore(0)
+
+    def peer(sock: socket.socket, over: threading.Event) -> None:
+        read_pdu(sock)
+        if is_accepted:
+            sock.sendall(acceptance())
+            sock.recv(1000)
+        called.release()
+        over.wait(20)
+
+    paths = [write_object(tmp_path / str(n), CT, f"1.2.3.{n}", bytes(LARGE)) for n in range(jobs)]
+    with scripted_peer(peer) as (scripted, target):
+        command = ["storescu", "127.0.0.1", str(target.port), *map(str, paths), *CONTEXTS]
+        with subprocess.Popen(
+            [sys.executable, "-m", "pacs_cli", *command, "--jobs", str(jobs)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            for _ in range(jobs):
+                assert called.acquire(timeout=10)
+            os.kill(process.pid, signal.SIGINT)
+            # without it an association is waited for 30 s, an answer 60 s
+            stdout, stderr = process.communicate(timeout=15)
+        scripted.over.set()
+    assert process.returncode == Exit.INTERRUPTED
+    assert stderr == "pacs storescu: interrupted\n"
+    assert stdout.startswith("stored 0, failed 0; ")
 
 
 def test_ctrl_c_while_waiting_to_try_again(tmp_path):

@@ -74,8 +74,12 @@ def test_peer_that_takes_fewer_associations_is_sent_everything(tmp_path):
             return super().open_store(request)
 
     with running_provider(Waiting(), max_associations=1) as running:
-        results = Run(running.target(), jobs=2).send(*write(tmp_path, 5))
+        run = Run(running.target(), jobs=2)
+        results = run.send(*write(tmp_path, 5))
     assert exits(results) == [Exit.OK] * 5
+    (warning,) = run.warnings
+    assert "local limit exceeded" in warning
+    assert warning.endswith("1 of 2 associations were given up, the others sent what was left")
 
 
 def test_every_worker_that_is_refused_is_one_reason_for_all(tmp_path):

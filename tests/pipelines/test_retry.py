@@ -202,7 +202,7 @@ def test_object_refused_for_want_of_resources_is_sent_again_after_the_others(tmp
     assert handler.begun == {"1.2.3.0": 3, "1.2.3.1": 1, "1.2.3.2": 1}
     assert run.waits == [0.5, 1.0]
     assert run.warnings == []
-    assert "1 of the objects were refused for want of resources" in run.notes[0]
+    assert "objects refused for want of resources: 1; sent again in 0.5 s, 1 of 3" in run.notes[0]
 
 
 def test_object_that_stays_refused_is_told_once_with_the_number_of_attempts(tmp_path):

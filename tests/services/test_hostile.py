@@ -7,6 +7,7 @@ import ssl
 
 import pytest
 
+from pacs_cli.services.admission import parse_allow
 from pacs_cli.services.results import AssociationEnded, AssociationRefused
 from pacs_cli.services.scu import Session
 from pacs_cli.wire.command import CommandField
@@ -137,7 +138,7 @@ def test_request_of_a_later_version_that_knows_ours_is_accepted():
 
 
 def test_calling_title_that_is_not_allowed_is_rejected():
-    with serving(calling_ae_titles=frozenset(["FRIEND"])) as running:
+    with serving(allow=parse_allow(["FRIEND"])) as running:
         with connected(running.target()) as sock:
             sock.sendall(request())
             assert read_pdu(sock) == AssociateReject(1, 1, 3).encode()

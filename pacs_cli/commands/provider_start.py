@@ -1,0 +1,53 @@
+"""What `storescp` says at its start: where it listens, and what it had to put right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pacs_cli.report import Report
+
+if TYPE_CHECKING:
+    from pacs_cli.archive.handler import Recovered
+    from pacs_cli.net.listener import Listener
+
+_LOOPBACK = ("127.0.0.1", "::1")
+
+
+def say_recovered(report: Report, recovered: Recovered) -> None:
+    """Say what the start had to put right, if anything."""
+    if recovered == type(recovered)():
+        return
+    moved = recovered.moved_aside
+    report.record(
+        "recovered",
+        {
+            "rows_added": recovered.rows_added,
+            "rows_removed": recovered.rows_removed,
+            "unindexed": list(recovered.unindexed),
+            "moved_aside": None if moved is None else str(moved),
+        },
+    )
+    if moved is not None:
+        report.warning(f"the index was corrupt: made again, the old one is {moved}")
+    report.warning(
+        "the archive was not closed in order: "
+        f"{recovered.rows_added} files were indexed, {recovered.rows_removed} rows of files "
+        f"that are gone removed, {len(recovered.unindexed)} files cannot be indexed"
+    )
+    for path in recovered.unindexed:
+        report.note(f"not indexed: {path}")
+
+
+def say_listening(
+    report: Report, listener: Listener, ae_title: str, out: str, is_open: bool
+) -> None:
+    """Show where the provider can be reached, the first line; `is_open` is it for everyone."""
+    address, port = listener.address, listener.port
+    fields = {"address": address, "port": port, "ae_title": ae_title, "out": out}
+    report.record("listening", fields)
+    report.line(f"{ae_title} listens on {address} port {port}, archive {out}")
+    if is_open and address not in _LOOPBACK:
+        report.warning(
+            f"listening on {address}: every host that reaches it may store here; "
+            "--allow AET@HOST names who may, --bind 127.0.0.1 keeps to this machine"
+        )
