@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pacs_cli.commands.provider_events import EventReport
@@ -87,11 +86,12 @@ def _serve(
     say_recovered(report, archive.recovered)
     for fault in settings.faults.faults:
         report.warning(f"misbehaving on purpose: {fault}")
-    signals = stop_on_signals(listener.stop)
+    signals = stop_on_signals(listener)
     try:
         listener.serve(provider.serve, report.warning)
     finally:
         expiry = time.monotonic() + _DRAIN_SECONDS
+        signal.set_wakeup_fd(-1)
         listener.close()
         provider.drain()
         is_drained = listener.join(_DRAIN_SECONDS)
@@ -101,14 +101,15 @@ def _serve(
     return Exit.INTERRUPTED if signals == [signal.SIGINT] else Exit.OK
 
 
-def stop_on_signals(stop: Callable[[], None]) -> list[int]:
-    """Call `stop` on SIGTERM and Ctrl-C; the returned list gets the signals that came."""
+def stop_on_signals(listener: Listener) -> list[int]:
+    """Stop the listener on SIGTERM and Ctrl-C; the returned list gets the signals that came."""
     came: list[int] = []
 
     def note(number: int, _: object) -> None:
         came.append(number)
-        stop()
+        listener.stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, note)
+    signal.set_wakeup_fd(listener.wake_descriptor, warn_on_full_buffer=False)
     return came

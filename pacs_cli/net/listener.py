@@ -73,6 +73,15 @@ class Listener:
                     return
                 self._accept(handle, warn)
 
+    @property
+    def wake_descriptor(self) -> int:
+        """What `stop` writes to, for signal.set_wakeup_fd.
+
+        A handler of Python's alone is not enough: a signal that comes just before `serve` blocks
+        would be looked at when it wakes, which may be never.
+        """
+        return self._wake_writer.fileno()
+
     def stop(self) -> None:
         """Make `serve` return; what was accepted goes on."""
         try:

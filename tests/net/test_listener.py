@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import threading
 
@@ -142,3 +143,12 @@ def test_port_in_use_is_told():
         port = sock.getsockname()[1]
         with pytest.raises(ConnectError, match="address already in use; choose another port"):
             Listener("127.0.0.1", port)
+
+
+def test_a_byte_from_a_signal_handler_ends_serving():
+    """As signal.set_wakeup_fd writes one: a signal must not be missed between two waits."""
+    listener = Listener("127.0.0.1", 0)
+    os.write(listener.wake_descriptor, b"\x0f")
+    # it would serve for ever
+    listener.serve(lambda sock, address: None, print)
+    listener.close()
