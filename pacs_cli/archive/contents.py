@@ -11,7 +11,8 @@ from pathlib import Path
 from pacs_cli.archive.attributes import TAGS, Attributes, uid_of
 from pacs_cli.archive.layout import Layout
 from pacs_cli.archive.rows import InstanceRow
-from pacs_cli.dicom.elements import Data, Encoding, encoding_of, pick
+from pacs_cli.dicom.elements import pick
+from pacs_cli.dicom.encoding import Data, Encoding, encoding_of
 from pacs_cli.dicom.part10 import Header, probe_open
 from pacs_cli.dicom.survey import Read, survey
 from pacs_cli.errors import InputError, MalformedDataset

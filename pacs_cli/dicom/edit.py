@@ -13,17 +13,8 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Literal, NamedTuple
 
-from pacs_cli.dicom.elements import (
-    DEFAULT_BOUNDS,
-    UNDEFINED,
-    Encoding,
-    FragmentsEnd,
-    SequenceEnd,
-    TruncatedDataset,
-    header_at,
-    inflate,
-    walk,
-)
+from pacs_cli.dicom.elements import FragmentsEnd, SequenceEnd, inflate, walk
+from pacs_cli.dicom.encoding import DEFAULT_BOUNDS, UNDEFINED, Encoding, TruncatedDataset, header_at
 from pacs_cli.errors import InputError, MalformedDataset, UsageError
 
 _CHARACTER_SET = 0x00080005
@@ -87,7 +78,7 @@ def parse_assignment(text: str) -> Assignment:
     tag = _tag_of(name.strip())
     assignment = Assignment(tag, _settable_vr(tag, name), name, value)
     try:
-        _encode(assignment, "", explicit=True, little=True, is_checked=False)
+        _encode(assignment, "", Encoding(explicit=True, little=True), is_checked=False)
     except ValueError as error:
         raise UsageError(f"--set {name}: {error}") from None
     if not value and tag in (_SOP_CLASS, *_SUFFIXED):
@@ -113,7 +104,7 @@ class Editor:
     assignments: Sequence[Assignment] = ()
     uid_suffix: str = ""
     _by_tag: dict[int, Assignment] = field(init=False, repr=False, default_factory=dict)
-    _cache: dict[tuple[int, str, bool, bool], bytes] = field(
+    _cache: dict[tuple[int, str, Encoding], bytes] = field(
         init=False, repr=False, default_factory=dict
     )
 
@@ -213,16 +204,13 @@ class Editor:
 
     def _encoded(self, assignment: Assignment, character_set: str, encoding: Encoding) -> bytes:
         is_ascii = assignment.value.isascii()
-        key = (
-            assignment.tag,
-            "" if is_ascii else character_set,
-            encoding.explicit,
-            encoding.little,
-        )
+        # ASCII is the same in all of them
+        character_set = "" if is_ascii else character_set
+        key = assignment.tag, character_set, encoding
         element = self._cache.get(key)
         if element is None:
             try:
-                element = _encode(assignment, *key[1:], is_checked=not is_ascii)
+                element = _encode(assignment, character_set, encoding, is_checked=not is_ascii)
             except ValueError as error:
                 raise InputError(f"--set {assignment.name}: {error}") from None
             if len(self._cache) < 1024:
@@ -342,22 +330,16 @@ def _uid_element(assignment: Assignment, encoding: Encoding) -> bytes:
 
 
 def _encode(
-    assignment: Assignment, character_set: str, explicit: bool, little: bool, is_checked: bool
+    assignment: Assignment, character_set: str, encoding: Encoding, is_checked: bool
 ) -> bytes:
     """Return the whole element as pydicom writes it; ValueError says why it cannot be written.
 
     is_checked  whether the character set has to be able to say the value; otherwise that is not
                 known yet, and what is written is of no use but to see that the rest is well
     """
-    from pydicom import config
-    from pydicom.dataelem import DataElement
-    from pydicom.filebase import DicomBytesIO
-    from pydicom.filewriter import write_data_element
-
     tag, vr, value = assignment.tag, assignment.vr, assignment.value
+    _check_repertoire(vr, value)
     if not value.isascii():
-        if vr not in _CHARSET_VRS:
-            raise ValueError(f"a value of VR {vr} is ASCII")
         if is_checked:
             _check_characters(_parts(vr, value), character_set)
         else:
@@ -369,25 +351,52 @@ def _encode(
         raise ValueError(f"too long for VR {vr}")
     try:
         converted = [_converted(vr, each) for each in values] if value else []
-        element = DataElement(
-            tag,
-            vr,
-            converted[0] if len(converted) == 1 else converted or None,
-            validation_mode=config.RAISE,
-        )
-        file = DicomBytesIO()
-        file.is_implicit_VR, file.is_little_endian = not explicit, little
-        write_data_element(file, element, character_set.split("\\"))
+        return _written(tag, vr, converted, character_set, encoding)
     except (ValueError, OverflowError, ArithmeticError, TypeError, OSError):
         # without pydicom's words, in which the value stands; OSError: a number out of its range
         raise ValueError(f"not a value of VR {vr}") from None
+
+
+def _written(
+    tag: int,
+    vr: str,
+    values: list[str | int | float],
+    character_set: str,
+    encoding: Encoding,
+) -> bytes:
+    from pydicom import config
+    from pydicom.dataelem import DataElement
+    from pydicom.filebase import DicomBytesIO
+    from pydicom.filewriter import write_data_element
+
+    value = values[0] if len(values) == 1 else values or None
+    element = DataElement(tag, vr, value, validation_mode=config.RAISE)
+    file = DicomBytesIO()
+    file.is_implicit_VR, file.is_little_endian = not encoding.explicit, encoding.little
+    write_data_element(file, element, character_set.split("\\"))
     return bytes(file.getvalue())
 
 
 def _converted(vr: str, text: str) -> str | int | float:
-    if vr in _INTEGERS:
-        return int(text)
-    return float(text) if vr in _FLOATS else text
+    if vr not in _INTEGERS | _FLOATS:
+        return text
+    if "_" in text:
+        # Python would read it
+        raise ValueError(text)
+    return int(text) if vr in _INTEGERS else float(text)
+
+
+def _check_repertoire(vr: str, value: str) -> None:
+    """Refuse characters that no value of this VR may have (PS3.5 6.1.2 and 6.1.3)."""
+    if not value.isascii() and vr not in _CHARSET_VRS:
+        raise ValueError(f"a value of VR {vr} is ASCII")
+    # an escape would switch the character set; what could not be decoded is a surrogate
+    allowed = "\t\n\f\r" if vr in ("LT", "ST", "UT") else ""
+    for character in value:
+        if (character < " " and character not in allowed) or "\x7f" <= character <= "\x9f":
+            raise ValueError(f"a value of VR {vr} has no such control character")
+        if "\ud800" <= character <= "\udfff":
+            raise ValueError("it cannot be decoded")
 
 
 def _check_multiplicity(tag: int, count: int) -> None:
@@ -413,23 +422,7 @@ def _check_characters(parts: Sequence[str], character_set: str) -> None:
 
     source  PS3.5 6.1.2
     """
-    from pydicom.charset import (
-        convert_encodings,
-        custom_encoders,
-        decode_bytes,
-        encode_string,
-        python_encoding,
-    )
-
-    def has(encoding: str, text: str) -> bool:
-        try:
-            if encoder := custom_encoders.get(encoding):
-                encoder(text)
-            else:
-                text.encode(encoding)
-        except UnicodeError:
-            return False
-        return True
+    from pydicom.charset import convert_encodings, decode_bytes, encode_string, python_encoding
 
     sets = character_set.split("\\")
     problem = ValueError(f"the file's character set, {character_set or 'ASCII'}, cannot say it")
@@ -440,8 +433,22 @@ def _check_characters(parts: Sequence[str], character_set: str) -> None:
         if sets[0] in _ASCII_SETS and any("\x80" <= each <= "\xff" for each in part):
             # pydicom takes Latin 1 for ASCII
             raise problem
-        is_said = any(has(encoding, part) for encoding in encodings) or (
-            len(encodings) > 1 and all(any(has(each, c) for each in encodings) for c in part)
+        is_said = any(_has(encoding, part) for encoding in encodings) or (
+            len(encodings) > 1 and all(any(_has(each, c) for each in encodings) for c in part)
         )
         if not is_said or decode_bytes(encode_string(part, encodings), encodings, set()) != part:
             raise problem
+
+
+def _has(encoding: str, text: str) -> bool:
+    """Whether one of pydicom's encodings has every character."""
+    from pydicom.charset import custom_encoders
+
+    try:
+        if encoder := custom_encoders.get(encoding):
+            encoder(text)
+        else:
+            text.encode(encoding)
+    except UnicodeError:
+        return False
+    return True

@@ -10,14 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from pacs_cli import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from pacs_cli.dicom.elements import (
-    UNDEFINED,
-    Encoding,
-    TruncatedDataset,
-    encoding_of,
-    header_at,
-    pick,
-)
+from pacs_cli.dicom.elements import pick
+from pacs_cli.dicom.encoding import UNDEFINED, Encoding, TruncatedDataset, encoding_of, header_at
 from pacs_cli.errors import InputError, MalformedDataset
 
 _EXPLICIT_LITTLE_UID = "1.2.840.10008.1.2.1"

@@ -10,26 +10,26 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Collection
 
-from pacs_cli.dicom.elements import (
-    _EXPLICIT,
-    _EXPLICIT_LITTLE,
-    _ITEM,
-    _ITEM_DELIMITER,
-    _SEQUENCE_DELIMITER,
-    _SHORT_VRS,
+from pacs_cli.dicom.encoding import (
     DEFAULT_BOUNDS,
+    EXPLICIT_HEADER,
+    EXPLICIT_LITTLE,
+    ITEM,
+    ITEM_DELIMITER,
+    SEQUENCE_DELIMITER,
+    SHORT_VRS,
     UNDEFINED,
     Bounds,
     Data,
     Encoding,
     TruncatedDataset,
-    _encoding_at,
-    _encoding_within,
-    _name,
-    _not_an_element,
-    _skip,
-    _too_deep,
+    encoding_at,
+    encoding_within,
     header_at,
+    not_an_element,
+    skip,
+    tag_text,
+    too_deep,
 )
 from pacs_cli.errors import MalformedDataset
 
@@ -73,7 +73,7 @@ def survey(
     inflated = _Inflation(head, size, read, bounds.inflate).read
     first = inflated(0, _INFLATED_STEP)
     whole = len(first) if len(first) < _INFLATED_STEP else None
-    return _Survey(first, whole, inflated, _EXPLICIT_LITTLE, bounds).values(tags)
+    return _Survey(first, whole, inflated, EXPLICIT_LITTLE, bounds).values(tags)
 
 
 class _Survey:
@@ -99,7 +99,7 @@ class _Survey:
         """Read to the end, window after window."""
         found: dict[int, bytes] = {}
         self._ensure(0)
-        self._encoding = _encoding_at(self._data, 0, len(self._data), self._encoding)
+        self._encoding = encoding_at(self._data, 0, len(self._data), self._encoding)
         offset = self._elements(0, tags, found)
         while offset != self._size and not (self._is_last and offset >= self._end):
             if not self._is_last:
@@ -113,7 +113,7 @@ class _Survey:
         """Read the headers in the window; return the offset of what is to be read next."""
         data, base, size = self._data, self._base, len(self._data)
         explicit, little = self._encoding.explicit, self._encoding.little
-        unpack, is_last = _EXPLICIT[little], self._is_last
+        unpack, is_last = EXPLICIT_HEADER[little], self._is_last
         fits = size if is_last else size - _LONGEST_HEADER + 1
         at = offset - base
         vr = ""
@@ -122,12 +122,12 @@ class _Survey:
             if explicit and at + 8 <= size:
                 group, element, code, length = unpack(data, at)
                 tag, start = group << 16 | element, at + 8
-                if code not in _SHORT_VRS:
+                if code not in SHORT_VRS:
                     tag, vr, length, start = header_at(data, at, explicit, little)
             else:
                 tag, vr, length, start = header_at(data, at, explicit, little)
-            if tag >= _ITEM:
-                raise _not_an_element(tag, base + at)
+            if tag >= ITEM:
+                raise not_an_element(tag, base + at)
             if tag in tags:
                 end = start + min(length, LONGEST_VALUE)
                 if end > size and not is_last:
@@ -145,9 +145,9 @@ class _Survey:
     def _skip(self, vr: str, offset: int) -> int:
         """Return the offset past the value of undefined length that begins at `offset`."""
         self._ensure(offset)
-        inner = _encoding_within(vr, self._data, offset - self._base, self._encoding)
+        inner = encoding_within(vr, self._data, offset - self._base, self._encoding)
         try:
-            return self._base + _skip(self._data, offset - self._base, inner)
+            return self._base + skip(self._data, offset - self._base, inner)
         except TruncatedDataset:
             if self._is_last:
                 raise
@@ -164,22 +164,24 @@ class _Survey:
                 self._data, offset - self._base, explicit, encoding.little
             )
             start += self._base
-            if tag == (_ITEM_DELIMITER if in_item else _SEQUENCE_DELIMITER):
+            if tag == (ITEM_DELIMITER if in_item else SEQUENCE_DELIMITER):
                 stack.pop()
-            elif (tag < _ITEM) != in_item or tag > _ITEM:
-                raise MalformedDataset(f"{_name(tag)} at byte {offset} has no place there", offset)
+            elif (tag < ITEM) != in_item or tag > ITEM:
+                raise MalformedDataset(
+                    f"{tag_text(tag)} at byte {offset} has no place there", offset
+                )
             elif length != UNDEFINED:
                 start += length
             else:
                 if len(stack) >= 2 * self._bounds.depth:
-                    raise _too_deep(self._bounds.depth, offset)
+                    raise too_deep(self._bounds.depth, offset)
                 self._ensure(start)
                 at = start - self._base
                 if in_item:
-                    stack.append(_encoding_within(vr, self._data, at, encoding))
+                    stack.append(encoding_within(vr, self._data, at, encoding))
                 else:
                     size = len(self._data)
-                    stack.append(_encoding_at(self._data, at, size, encoding, is_item=True))
+                    stack.append(encoding_at(self._data, at, size, encoding, is_item=True))
             offset = start
         return offset
 

@@ -7,15 +7,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from pacs_cli.dicom.elements import (
-    UNDEFINED,
-    Element,
-    ItemEnd,
-    ItemStart,
-    encoding_of,
-    header_at,
-    walk,
-)
+from pacs_cli.dicom.elements import Element, ItemEnd, ItemStart, walk
+from pacs_cli.dicom.encoding import UNDEFINED, encoding_of, header_at
 from pacs_cli.errors import InputError, MalformedDataset
 
 _TRANSFER_SYNTAX = 0x00020010

@@ -7,7 +7,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from pacs_cli.dicom.elements import TruncatedDataset, encoding_of
+from pacs_cli.dicom.encoding import TruncatedDataset, encoding_of
 from pacs_cli.errors import InputError
 from pacs_cli.pipelines.items import Item
 from pacs_cli.wire.message import Buffer

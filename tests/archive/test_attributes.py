@@ -12,7 +12,8 @@ from pydicom.charset import python_encoding
 from pydicom.dataelem import RawDataElement
 
 from pacs_cli.archive.attributes import COLUMNS, TAGS, describe
-from pacs_cli.dicom.elements import encoding_of, pick
+from pacs_cli.dicom.elements import pick
+from pacs_cli.dicom.encoding import encoding_of
 from tests.samples import dataset_bytes, header, storable
 
 CHARACTER_SET, NAME, ID = 0x00080005, 0x00100010, 0x00100020

@@ -18,7 +18,8 @@ from pathlib import Path
 import pydicom
 from pydicom.data import get_testdata_file
 
-from pacs_cli.dicom.elements import encoding_of, pick
+from pacs_cli.dicom.elements import pick
+from pacs_cli.dicom.encoding import encoding_of
 from pacs_cli.dicom.part10 import probe
 
 #: What an archive's index wants of every object, from Specific Character Set to Columns.

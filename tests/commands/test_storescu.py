@@ -14,7 +14,7 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from pacs_cli.dicom.elements import encoding_of
+from pacs_cli.dicom.encoding import encoding_of
 from pacs_cli.dicom.part10 import probe
 from pacs_cli.errors import Exit
 from pacs_cli.services.results import AssociationOpened

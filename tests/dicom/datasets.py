@@ -17,7 +17,7 @@ from pydicom.encaps import encapsulate
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
-from pacs_cli.dicom.elements import UNDEFINED, Encoding
+from pacs_cli.dicom.encoding import UNDEFINED, Encoding
 
 LITTLE = Encoding(explicit=True, little=True)
 BIG = Encoding(explicit=True, little=False)

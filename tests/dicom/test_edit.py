@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 
 from pacs_cli.dicom.edit import Assignment, Edited, Editor, editor_for, parse_assignment
-from pacs_cli.dicom.elements import Encoding, TruncatedDataset, encoding_of
+from pacs_cli.dicom.encoding import Encoding, TruncatedDataset, encoding_of
 from pacs_cli.dicom.part10 import probe
 from pacs_cli.errors import InputError, MalformedDataset, UsageError
 from tests.dicom.datasets import (
@@ -163,6 +163,7 @@ def test_any_data_set_keeps_all_but_what_is_set(encoding, data):
         ("SliceThickness=1.25", 0x00180050, 1.25),
         ("InstanceNumber=-3", 0x00200013, -3),
         ("PatientComments=a\\b", 0x00104000, "a\\b"),
+        ("PatientComments=two\r\nlines", 0x00104000, "two\r\nlines"),
         ("Rows=65535", 0x00280010, 65535),
         ("TagAngleSecondAxis=-2", 0x00189219, -2),
         ("EventTimeOffset=0.5", 0x00082134, 0.5),
@@ -388,6 +389,13 @@ def test_character_set_of_a_file_that_has_one_is_not_changed():
         ("SOPInstanceUID=1..2", "not a value of VR UI"),
         ("StudyInstanceUID=" + "1" * 65, "not a value of VR UI"),
         ("Modality=ÜT", "VR CS is ASCII"),
+        ("Rows=1_000", "not a value of VR US"),
+        ("EventTimeOffset=1_0.5", "not a value of VR FD"),
+        ("PatientName=A\x1b$B", "no such control character"),
+        ("PatientName=A\nB", "no such control character"),
+        ("PatientComments=A\x1b[31mB", "no such control character"),
+        ("PatientComments=A\x9bB", "no such control character"),
+        ("PatientName=A\udcffB", "cannot be decoded"),
         ("PatientComments=" + "x" * 10241, "VR LT"),
         ("ImageComments=" + "x" * 70000, "too long for VR LT"),
     ],
@@ -449,7 +457,7 @@ def test_garbage_raises_nothing_else():
 
 def test_deflated_data_set_that_never_ends_is_refused(monkeypatch):
     from pacs_cli.dicom import edit as module
-    from pacs_cli.dicom.elements import Bounds
+    from pacs_cli.dicom.encoding import Bounds
 
     monkeypatch.setattr(module, "DEFAULT_BOUNDS", Bounds(inflate=1000))
     with pytest.raises(MalformedDataset, match="longer than 1000"):

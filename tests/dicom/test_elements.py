@@ -13,10 +13,7 @@ from pydicom.uid import UID
 from pydicom.valuerep import AMBIGUOUS_VR, VR
 
 from pacs_cli.dicom.elements import (
-    UNDEFINED,
-    Bounds,
     Element,
-    Encoding,
     Event,
     Fragment,
     FragmentsEnd,
@@ -25,13 +22,18 @@ from pacs_cli.dicom.elements import (
     ItemStart,
     SequenceEnd,
     SequenceStart,
-    TruncatedDataset,
-    encoding_of,
-    header_at,
     inflate,
     inflate_head,
     pick,
     walk,
+)
+from pacs_cli.dicom.encoding import (
+    UNDEFINED,
+    Bounds,
+    Encoding,
+    TruncatedDataset,
+    encoding_of,
+    header_at,
 )
 from pacs_cli.dicom.registry import transfer_syntaxes
 from pacs_cli.errors import MalformedDataset

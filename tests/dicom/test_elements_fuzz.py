@@ -17,22 +17,18 @@ from pydicom.valuerep import AMBIGUOUS_VR, VR
 
 from pacs_cli.dicom import elements
 from pacs_cli.dicom.elements import (
-    UNDEFINED,
-    Bounds,
     Element,
-    Encoding,
     Fragment,
     FragmentsEnd,
     FragmentsStart,
     ItemStart,
     SequenceEnd,
     SequenceStart,
-    TruncatedDataset,
-    encoding_of,
     inflate,
     pick,
     walk,
 )
+from pacs_cli.dicom.encoding import UNDEFINED, Bounds, Encoding, TruncatedDataset, encoding_of
 from pacs_cli.dicom.part10 import probe
 from pacs_cli.errors import InputError, MalformedDataset
 from tests.dicom import datasets as made

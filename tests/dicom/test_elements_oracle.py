@@ -19,7 +19,6 @@ from pydicom.hooks import hooks
 
 from pacs_cli.dicom.elements import (
     Element,
-    Encoding,
     Event,
     Fragment,
     FragmentsEnd,
@@ -28,11 +27,10 @@ from pacs_cli.dicom.elements import (
     ItemStart,
     SequenceEnd,
     SequenceStart,
-    TruncatedDataset,
-    header_at,
     pick,
     walk,
 )
+from pacs_cli.dicom.encoding import Encoding, TruncatedDataset, header_at
 
 DATA = Path(pydicom.__file__).parent / "data"
 

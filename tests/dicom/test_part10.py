@@ -16,7 +16,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_file_meta_info
 
 from pacs_cli import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from pacs_cli.dicom.elements import UNDEFINED, TruncatedDataset
+from pacs_cli.dicom.encoding import UNDEFINED, TruncatedDataset
 from pacs_cli.dicom.part10 import Header, IsDirectory, NoSopClass, NotDicom, file_meta, probe
 from pacs_cli.errors import InputError, MalformedDataset
 from tests.dicom import datasets

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from pacs_cli.dicom.elements import Bounds, TruncatedDataset, encoding_of, pick
+from pacs_cli.dicom.elements import pick
+from pacs_cli.dicom.encoding import Bounds, TruncatedDataset, encoding_of
 from pacs_cli.dicom.survey import LONGEST_VALUE, survey
 from pacs_cli.errors import MalformedDataset
 from tests.samples import dataset_bytes, header, storable
