@@ -8,6 +8,8 @@ import resource
 import signal
 import stat
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -92,23 +94,29 @@ def test_device_is_not_replaced():
     assert not Path("/dev/null").is_file()
 
 
-@pytest.fixture
-def small_files():
-    """Let no file become longer than 4 KiB, as on a disk that is full."""
+@contextmanager
+def small_files() -> Iterator[None]:
+    """Let no file become longer than 4 KiB, as on a disk that is full.
+
+    Inside a test only: what pytest writes to, in between, may be a file too.
+    """
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="how limits are told differs")
-def test_full_disk_is_an_error_and_leaves_nothing_behind(tmp_path, small_files):
+def test_full_disk_is_an_error_and_leaves_nothing_behind(tmp_path):
     table = TableFile(tmp_path / "a.csv")
-    with pytest.raises(OutputError, match=r"cannot write .*a\.csv: file too large"):
-        for number in range(10_000):
-            table.add({"path": f"a file of some length, number {number}"})
-    with pytest.raises(OutputError):
-        table.finish()
+    with small_files():
+        with pytest.raises(OutputError, match=r"cannot write .*a\.csv: file too large"):
+            for number in range(10_000):
+                table.add({"path": f"a file of some length, number {number}"})
+        with pytest.raises(OutputError):
+            table.finish()
     assert names(tmp_path) == []
