@@ -164,8 +164,8 @@ def _markdown(all_pages: list[Page]) -> str:
 
 
 def _table_row(option: Option) -> str:
-    text = option.help.replace("|", "\\|")
-    return f"| `{_label(option)}` | {text} |\n".replace("full|relaxed`", "full\\|relaxed`")
+    label, text = (cell.replace("|", "\\|") for cell in (_label(option), option.help))
+    return f"| `{label}` | {text} |\n"
 
 
 def _label(option: Option) -> str:

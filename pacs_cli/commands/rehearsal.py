@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pacs_cli.commands.totals import Totals, fields_of
+from pacs_cli.commands.totals import Totals
 
 if TYPE_CHECKING:
     from pacs_cli.pipelines.items import Item
@@ -28,7 +28,7 @@ class Rehearsal(Totals):
         from pacs_cli.pipelines.items import Item
         from pacs_cli.pipelines.rehearsal import Round, rehearse
 
-        try:
+        with self.shown():
             for entry in rehearse(supply, loader):
                 if isinstance(entry, Round):
                     self._propose(entry)
@@ -36,8 +36,6 @@ class Rehearsal(Totals):
                     self._would_send(entry)
                 else:
                     self.add(entry)
-        finally:
-            self.finish()
 
     def text(self) -> str:
         """Return the totals on one line."""
@@ -77,5 +75,5 @@ class Rehearsal(Totals):
         self._size += item.size
         self._report.line(f"would send {item.path}, {item.size} bytes")
         if self._table is not None or not self._report.is_text:
-            fields = fields_of(Sent(item.path, item, None))
+            fields = Sent(item.path, item, None).fields()
             self._record({**fields, "outcome": "would be sent"})

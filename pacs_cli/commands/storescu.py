@@ -11,7 +11,7 @@ import typer
 from pacs_cli.commands.negotiation import Display
 from pacs_cli.commands.sending import SendOptions
 from pacs_cli.commands.totals import Totals
-from pacs_cli.errors import Exit, InputError, UsageError
+from pacs_cli.errors import Exit, UsageError
 from pacs_cli.options import (
     EditOptions,
     InputOptions,
@@ -98,8 +98,6 @@ def storescu(
         count = len(found) + len(again) * (sending.repeat - 1)
         size = sum(each.size for each in again) * sending.repeat
         totals = _send(report, sender, (count, size), sending.report)
-    if not totals.count:
-        raise InputError("nothing to send: no DICOM file in what was named; check the paths")
     return totals.exit
 
 
@@ -124,9 +122,6 @@ def _send(report: Report, sender: Sending, all_of: tuple[int, int], table: Path 
         item = getattr(entry, "item", None)
         progress.advance(1, item.header.file_size if item else 0)
 
-    try:
-        with report.progress(*all_of, label) as progress:
-            sender.run(done)
-    finally:
-        totals.finish()
+    with totals.shown(), report.progress(*all_of, label) as progress:
+        sender.run(done)
     return totals

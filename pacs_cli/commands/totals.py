@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pacs_cli.errors import Exit
+from pacs_cli.errors import Exit, InputError
 from pacs_cli.report import Report, clean
 from pacs_cli.services.diagnosis import explain_status
 
@@ -71,7 +73,7 @@ class Totals:
         else:
             self._fail(sent)
         if self._table is not None or not report.is_text:
-            self._record(fields_of(sent))
+            self._record(sent.fields())
 
     def _fail(self, sent: Sent) -> None:
         self._failed += 1
@@ -92,8 +94,25 @@ class Totals:
         if self._table is not None:
             self._table.add({**fields, "error": clean(fields["error"] or "")})
 
-    def finish(self) -> None:
-        """Show the totals and put the table into its place."""
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Show the totals and put the table into its place when the block is left, however that is.
+
+        raises  InputError instead when all was done and there was nothing to do
+        """
+        try:
+            yield
+        except BaseException:
+            self._show()
+            raise
+        if self.count:
+            self._show()
+            return
+        if self._table is not None:
+            self._table.discard()
+        raise InputError("nothing to send: no DICOM file in what was named; check the paths")
+
+    def _show(self) -> None:
         try:
             self._report.summary(self.fields(), self.text())
         finally:
@@ -123,21 +142,3 @@ class Totals:
             "seconds": round(seconds, 6),
             "megabytes_per_second": round(self._size / 1e6 / seconds, 3),
         }
-
-
-def fields_of(sent: Sent) -> dict[str, Any]:
-    """Return the record of one file."""
-    item = sent.item
-    header = item.header if item else None
-    return {
-        "path": sent.path,
-        "outcome": sent.outcome,
-        "status": None if sent.status is None else f"{sent.status:04X}",
-        "error": sent.error,
-        "sop_class_uid": header.sop_class_uid if header else None,
-        "sop_instance_uid": header.sop_instance_uid if header else None,
-        "transfer_syntax_uid": header.transfer_syntax_uid if header else None,
-        "bytes": item.size if item else 0,
-        "seconds": round(sent.seconds, 6),
-        "attempts": sent.attempts,
-    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pacs_cli.dicom.part10 import Header, IsDirectory, probe
 from pacs_cli.errors import Exit, InputError
@@ -60,6 +60,23 @@ class Sent(NamedTuple):
         if self.error is None:
             return "warning" if self.is_warning else "stored"
         return "failed" if self.status is not None else "not sent"
+
+    def fields(self) -> dict[str, Any]:
+        """Return all of it as the record of one file."""
+        item = self.item
+        header = item.header if item else None
+        return {
+            "path": self.path,
+            "outcome": self.outcome,
+            "status": None if self.status is None else f"{self.status:04X}",
+            "error": self.error,
+            "sop_class_uid": header.sop_class_uid if header else None,
+            "sop_instance_uid": header.sop_instance_uid if header else None,
+            "transfer_syntax_uid": header.transfer_syntax_uid if header else None,
+            "bytes": item.size if item else 0,
+            "seconds": round(self.seconds, 6),
+            "attempts": self.attempts,
+        }
 
 
 #: Looks at one path that was found.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pacs_cli.errors import (
     AssociationAborted,
@@ -27,9 +27,8 @@ def _chance() -> float:
     return random.random()
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """How often to try again: `count` times in a row without an answer in between.
+class Retry(NamedTuple):
+    """How often to try again: `times` in a row without an answer in between.
 
     is_asked    whether the user asked for it. If not, a peer that has not worked yet is not waited
                 for: a wrong port or a black hole is to fail at once
@@ -37,7 +36,7 @@ class Retry:
     chance      a number from 0 to 1
     """
 
-    count: int = 0
+    times: int = 0
     is_asked: bool = False
     first_wait: float = FIRST_WAIT
     chance: Callable[[], float] = _chance
@@ -55,7 +54,7 @@ class Retry:
         has_stood   whether this association was established before the error
         has_worked  whether the peer did in this run what it now failed to do
         """
-        if not self.count:
+        if not self.times:
             return False
         if isinstance(error, AssociationRejected):
             return error.is_transient

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pacs_cli.errors import Exit, PacsError
 from pacs_cli.net.target import Target
@@ -50,8 +50,7 @@ def _wait(seconds: float) -> None:
     threading.Event().wait(seconds)
 
 
-@dataclass(frozen=True, slots=True)
-class Observer:
+class Observer(NamedTuple):
     """Who is told of what happens on the way; from any thread.
 
     opened  each association once it stands
@@ -65,8 +64,7 @@ class Observer:
     note: Callable[[str], None] = _ignore
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """How to send.
 
     jobs               associations at once
@@ -76,7 +74,7 @@ class Settings:
 
     jobs: int = 1
     priority: Priority = Priority.MEDIUM
-    retry: Retry = field(default_factory=Retry)
+    retry: Retry = Retry()
     stops_at_failure: bool = False
     wait: Callable[[float], None] | None = None
 
@@ -183,7 +181,7 @@ class Sending:
         seconds = retry.wait_before(max(refusals))
         self.observer.note(
             f"objects refused for want of resources: {len(refusals)}; "
-            f"sent again in {seconds:.1f} s, {max(refusals)} of {retry.count}"
+            f"sent again in {seconds:.1f} s, {max(refusals)} of {retry.times}"
         )
         self.wait(seconds)
         self.supply.resume()

@@ -149,13 +149,13 @@ class Worker:
         retry, sending = self._sending.settings.retry, self._sending
         self._setbacks += 1
         is_worth_it = retry.is_worth_it(error, has_stood, has_worked)
-        if not is_worth_it or self._setbacks > retry.count:
+        if not is_worth_it or self._setbacks > retry.times:
             tried = f" ({self._setbacks} attempts)" if self._setbacks > 1 else ""
             self.gave_up = f"{error}{tried}", error.exit
             return False
         seconds = retry.wait_before(self._setbacks)
         sending.observer.warn(
-            f"{error}; trying again in {seconds:.1f} s, {self._setbacks} of {retry.count}"
+            f"{error}; trying again in {seconds:.1f} s, {self._setbacks} of {retry.times}"
         )
         sending.wait(seconds)
         if self._stop is not None and self._stop.is_set:
@@ -231,7 +231,7 @@ class Worker:
         self._setbacks = 0
         sending = self._sending
         sending.has_answered = True
-        if result.status & 0xFF00 == 0xA700 and pending.refusals < sending.settings.retry.count:
+        if result.status & 0xFF00 == 0xA700 and pending.refusals < sending.settings.retry.times:
             pending.refusals += 1
             sending.supply.postpone(pending)
             return None

@@ -259,11 +259,15 @@ def test_list_that_is_missing_is_bad_input_and_no_path_a_usage_error(send, tmp_p
     assert "nothing to send: write PATH..." in result.stderr
 
 
-def test_empty_list_is_nothing_to_send(send, tmp_path):
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_nothing_to_send_is_one_error_and_no_summary(send, tmp_path, more):
     (tmp_path / "list").touch()
-    result, _ = send("--from-file", tmp_path / "list")
+    arguments = ("--from-file", tmp_path / "list", "--report", tmp_path / "sent.csv", "--json")
+    result, _ = send(*arguments, *more)
     assert result.exit == Exit.BAD_INPUT
     assert "nothing to send" in result.stderr
+    assert [line["type"] for line in result.json] == ["error"]
+    assert not (tmp_path / "sent.csv").exists()
 
 
 def test_dicomdir_by_name_sends_what_it_refers_to(send, tmp_path):

@@ -150,6 +150,6 @@ def test_error_in_a_worker_is_the_error_of_the_run(tmp_path):
 
     with running_provider(MemoryHandler()) as running:
         sending = Run(running.target(), jobs=3).sending(*write(tmp_path, 6))
-        object.__setattr__(sending.observer, "trace", trace)
+        sending.observer = sending.observer._replace(trace=trace)
         with pytest.raises(Broken):
             sending.run(lambda sent: None)
