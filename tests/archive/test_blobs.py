@@ -217,6 +217,17 @@ def test_replaced_file_gets_its_place_again_or_goes(blobs, tmp_path, monkeypatch
     assert files(tmp_path) == {PATH}
 
 
+def test_contents_are_durable_before_they_take_a_place(blobs, tmp_path, monkeypatch):
+    put(blobs, PATH, b"first")
+    done = []
+    fsync, replacing = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda fd: (done.append(os.fstat(fd).st_ino), fsync(fd)))
+    monkeypatch.setattr(os, "replace", lambda *names: (done.append("name"), replacing(*names)))
+    replace(blobs, b"other").drop()
+    final = tmp_path / PATH
+    assert done == [final.stat().st_ino, "name", final.parent.stat().st_ino]
+
+
 @pytest.mark.parametrize("name", ["link", "replace", "fsync"])
 def test_file_keeps_its_place_when_it_cannot_be_taken(blobs, tmp_path, monkeypatch, name):
     put(blobs, PATH, b"first")

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
 
-from pacs_cli.archive.blobs import Blobs, Durability
+from pacs_cli.archive.blobs import Blobs, Durability, Room
 from pacs_cli.archive.contents import HEAD
 from pacs_cli.archive.handler import ArchiveHandler, ArchiveSettings, Recovered, open_archive
 from pacs_cli.archive.index import Index
@@ -240,18 +240,20 @@ def test_what_breaks_off_leaves_nothing(handler, root, size):
 
 def test_memory_of_one_object_is_bounded(handler):
     """One byte at a time, and as much at once as one PDU may have."""
-    sink = handler.open_store(request())
-    tracemalloc.start()
-    try:
-        for _ in range(2 * HEAD):
-            sink.write([memoryview(b"x")])
-        for _ in range(20):
-            sink.write([memoryview(bytes(1_000_000))])
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    sink.discard()
-    assert peak < 1_000_000 + 3 * HEAD
+    piece = memoryview(bytes(1_000_000))
+    for first in (1, len(piece)):
+        sink = handler.open_store(request())
+        tracemalloc.start()
+        try:
+            for _ in range(2 * HEAD // first + 1):
+                sink.write([piece[:first]])
+            for _ in range(20):
+                sink.write([piece])
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        sink.discard()
+        assert peak < 3 * HEAD
 
 
 def test_no_data_at_all_is_an_empty_data_set(handler):
@@ -323,6 +325,27 @@ def test_room_that_is_to_be_kept_free_is_kept_from_every_object(tmp_path):
             assert_holds(tmp_path)
         with open_archive(tmp_path) as archive:
             assert archive.recovered == Recovered()
+
+
+def test_room_that_ends_while_an_object_comes_ends_it(handler, root):
+    """The disk is one that says so: 20 times what is kept in memory is free on it."""
+    handler.blobs._room = Room(
+        HEAD, lambda: 20 * HEAD - sum(path.stat().st_size for path in parts())
+    )
+
+    def parts():
+        return (root / ".staging").glob("*.part")
+
+    sink = handler.open_store(request())
+    sink.write([memoryview(DATA)])
+    sizes = []
+    for _ in range(40):
+        sink.write([memoryview(bytes(HEAD))])
+        sizes += [path.stat().st_size for path in parts()]
+    assert 10 * HEAD < max(sizes) < 20 * HEAD
+    assert len(sizes) < 30
+    assert sink.finish().status == 0xA700
+    assert_holds(root)
 
 
 def test_index_that_is_locked_is_a701_and_the_file_is_taken_out(root):

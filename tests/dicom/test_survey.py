@@ -32,6 +32,11 @@ def noise(size):
     return random.Random(size).randbytes(size)
 
 
+#: What is in Implicit VR, as in a UN of undefined length (PS3.5 6.2.2); and has no length in it.
+HIDDEN = b"\x08\0\x50\x11\x04\0\0\x001.2\0"
+HIDDEN += b"\x08\0\x40\x11" + UNDEFINED + SEQUENCE_END + NONE
+
+
 class Source:
     """The bytes of a data set, and what of them was read."""
 
@@ -77,14 +82,13 @@ def sequence(tag, *items, vr=b"SQ"):
 def made(*more):
     """A data set with all that has no length, and what more is given."""
     private = element(0x00091001, "LO", "x")
-    implicit = b"\x08\0\x50\x11\x04\0\0\x001.2\0"
     return b"".join(
         (
             element(0x00080016, "UI", CT),
             element(0x00080018, "UI", "1.2.3.1"),
             sequence(0x00081140, element(0x00081150, "UI", "1.2"), b""),
             sequence(0x00091010, private, vr=b"UN"),
-            sequence(0x00091011, implicit, vr=b"UN"),
+            sequence(0x00091011, HIDDEN, vr=b"UN"),
             element(0x00100010, "PN", "Made^Up"),
             element(0x0020000D, "UI", "1.2"),
             element(0x00200013, "IS", "1"),
@@ -111,9 +115,10 @@ def test_samples_read_as_when_they_are_in_memory(path):
         made(),
         made(fragments(10, 20_000, 0, 5000)),
         made(sequence(0x52009230, *[element(0x00189074, "DT", "2026")] * 600)),
+        made(sequence(0x52009230, *[sequence(0x00091010, *[HIDDEN] * 3, vr=b"UN")] * 60)),
         made(element(0x7FE00010, "OW", bytes(9000)), element(0xFFFCFFFC, "OB", bytes(10))),
     ],
-    ids=["short", "fragments", "sequence", "padding"],
+    ids=["short", "fragments", "sequence", "hidden", "padding"],
 )
 def test_it_does_not_matter_where_the_memory_ends(data):
     expected = picked(data)
