@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,18 +12,27 @@ import pytest
 def find(program: str) -> str | None:
     """Return the path of a program of the field, None without it.
 
-    The folder of this Python is left out: pynetdicom installs a storescu of its own there, and
-    ours is run as a module.
+    Scripts of Python are passed over: pynetdicom installs a storescu of its own beside every
+    python, and ours is run as a module.
     """
-    ours = Path(sys.executable).parent
-    folders = [each for each in os.environ.get("PATH", "").split(os.pathsep) if each]
-    return shutil.which(program, path=os.pathsep.join(f for f in folders if Path(f) != ours))
+    for folder in os.environ.get("PATH", "").split(os.pathsep):
+        path = shutil.which(program, path=folder) if folder else None
+        if path is not None and not _is_script_of_python(path):
+            return path
+    return None
+
+
+def _is_script_of_python(path: str) -> bool:
+    with Path(path).open("rb") as file:
+        first = file.readline(200)
+    return first.startswith(b"#!") and b"python" in first
 
 
 def require(program: str, *elsewhere: str) -> str:
     """Return the path of a program; without it the test skips and says so, but fails in CI."""
     for candidate in (program, *elsewhere):
-        if (path := find(candidate)) is not None:
+        path = shutil.which(candidate) if os.sep in candidate else find(candidate)
+        if path is not None:
             return path
     reason = f"{program} is not installed"
     if os.environ.get("CI"):
