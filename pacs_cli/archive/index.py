@@ -390,8 +390,6 @@ class Index:
         if not isinstance(error, _BAD_ROW):
             self._failures += 1
             self._failure = message
-        if self._unsaved:
-            self._wake_committer()
         return OutputError(message)
 
     def _note(self, error: Exception) -> None:

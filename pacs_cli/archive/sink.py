@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pacs_cli.archive.blobs import Replaced, Staging
@@ -272,20 +271,26 @@ class ArchiveSink:
         except (OSError, OutputError):
             if aside and not blobs.is_gone(held):
                 blobs.remove(aside)
-            # should this fail too, a start finds the held file in its place
-            with suppress(OutputError):
-                index.retract(uid)
+            if not blobs.is_untidy:
+                self._retract(uid)
+            # else a start is to find out which of the two is there
             raise
         if replaced is not None:
             replaced.drop()
         if row.path != held:
             blobs.clear_away(held)
-        with suppress(OutputError):
-            index.retract(uid)
+        self._retract(uid)
         displaced = Displaced("replaced", held, size, digest)
         if is_damaged:
             displaced = Displaced("damaged", aside, size)
         return _stored(row, displaced=displaced)
+
+    def _retract(self, uid: str) -> None:
+        """End what was announced, now or at the next start."""
+        try:
+            self._handler.index.retract(uid)
+        except OutputError:
+            self._handler.index.distrust()
 
     def _put(self, staging: Staging, path: str, held: str) -> Replaced | None:
         """Put the file in its place; return what had that place, if anything had."""

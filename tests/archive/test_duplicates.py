@@ -470,6 +470,36 @@ def test_index_that_cannot_be_written_changes_nothing(
         assert store(archive.handler, data).status == 0
 
 
+def test_object_that_could_not_be_put_back_is_what_the_next_start_indexes(tmp_path, monkeypatch):
+    """The row cannot be changed, and then the old file cannot get its place again."""
+    calls = iter([os.replace, failing(errno.EIO)])
+    with hold(tmp_path, "object", "replace") as archive:
+        with monkeypatch.context() as patch:
+            patch.setattr(archive.index, "replace", refuse)
+            patch.setattr(os, "replace", lambda *names: next(calls)(*names))
+            assert store(archive.handler, SECOND).status == 0xA700
+        assert sizes(tmp_path) == ({PATH: len(FIRST)}, {})
+    assert dataset_bytes(tmp_path / PATH) == SECOND
+    with opened(tmp_path) as archive:
+        assert archive.index.replacements() == []
+    agrees(tmp_path)
+
+
+@pytest.mark.parametrize("duplicates", ["replace", "reject"])
+def test_announcement_that_cannot_be_ended_is_ended_by_the_next_start(
+    tmp_path, monkeypatch, duplicates
+):
+    with hold(tmp_path, "object" if duplicates == "replace" else "damaged", duplicates) as archive:
+        with monkeypatch.context() as patch:
+            patch.setattr(archive.index, "retract", refuse)
+            assert store(archive.handler, ELSEWHERE).status == 0
+        assert archive.index.replacements() == [(UID, OTHER_PATH, PATH)]
+    with opened(tmp_path) as archive:
+        assert archive.index.replacements() == []
+        assert archive.index.find_path(UID) == OTHER_PATH
+    assert sizes(tmp_path) == ({OTHER_PATH: len(ELSEWHERE)}, {})
+
+
 def refuse(*_):
     raise OutputError("cannot write the index")
 
