@@ -17,8 +17,7 @@ from typer import _click as click  # what typer vendors; it has no public name f
 from typer.core import TyperCommand, TyperGroup
 
 from pacs_cli import __version__
-from pacs_cli.config import nearest
-from pacs_cli.errors import Exit, OutputError, PacsError
+from pacs_cli.errors import Exit, OutputError, PacsError, nearest
 from pacs_cli.options import OutputOptions, expand
 from pacs_cli.report import Report
 

@@ -23,13 +23,12 @@ and `BUILT_IN` last.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
-from pacs_cli.errors import ConfigError
+from pacs_cli.errors import ConfigError, nearest
 
 T_co = TypeVar("T_co", covariant=True)
 Check = Callable[[object], T_co]
@@ -93,12 +92,6 @@ def first_of(*layers: Settings) -> Settings:
             for values in zip(*map(astuple, layers), strict=True)
         )
     )
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return `; did you mean NAME?` for the known name most like `word`, else nothing."""
-    matches = get_close_matches(word, list(known), n=1)
-    return f"; did you mean {matches[0]}?" if matches else ""
 
 
 def load(environ: Mapping[str, str], path: Path | None = None) -> Config:

@@ -21,6 +21,8 @@ Every message is one line: what was attempted, on what, what happened, what to t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from enum import IntEnum
 
 
@@ -145,3 +147,9 @@ class LocalProtocolError(PacsError):
     """The engine was called in a state that does not allow the call: our bug."""
 
     exit = Exit.BUG
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return `; did you mean NAME?` for the known name most like `word`, else nothing."""
+    matches = get_close_matches(word, list(known), n=1)
+    return f"; did you mean {matches[0]}?" if matches else ""

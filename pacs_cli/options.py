@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 import typer
 
 from pacs_cli import config as configuration
-from pacs_cli.config import BUILT_IN, Check, Config, Settings, first_of, nearest
-from pacs_cli.errors import ConfigError, LocalProtocolError, UsageError
+from pacs_cli.config import BUILT_IN, Check, Config, Settings, first_of
+from pacs_cli.errors import ConfigError, LocalProtocolError, UsageError, nearest
 from pacs_cli.net.target import Target, Timeouts
 
 if TYPE_CHECKING:

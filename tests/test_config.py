@@ -15,12 +15,11 @@ from pacs_cli.config import (
     ae_title,
     first_of,
     load,
-    nearest,
     pdu_length,
     port_number,
     seconds,
 )
-from pacs_cli.errors import ConfigError, Exit
+from pacs_cli.errors import ConfigError, Exit, nearest
 from pacs_cli.net.target import Target
 from pacs_cli.wire.association import Limits
 

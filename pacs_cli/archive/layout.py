@@ -15,15 +15,14 @@ import hashlib
 import re
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import lru_cache, partial
 from operator import attrgetter
 
 from pacs_cli.archive.attributes import KEYWORDS
 from pacs_cli.archive.rows import InstanceRow
-from pacs_cli.errors import MalformedDataset, UsageError
+from pacs_cli.errors import MalformedDataset, UsageError, nearest
 
 DEFAULT_TEMPLATE = "{StudyInstanceUID}/{SeriesInstanceUID}/{SOPInstanceUID}.dcm"
 
@@ -394,6 +393,5 @@ def _parts(part: _Part, end: int) -> bool:
     return isinstance(part, str) and part[end] not in "0123456789."
 
 
-def _nearest(word: str, known: Iterable[str]) -> str:
-    matches = get_close_matches(word, list(known), n=1)
-    return f"; did you mean {matches[0]}?" if matches else f"; known are {', '.join(known)}"
+def _nearest(word: str, known: Collection[str]) -> str:
+    return nearest(word, known) or f"; known are {', '.join(known)}"

@@ -10,12 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Literal, NamedTuple
 
 from pacs_cli.dicom.elements import FragmentsEnd, SequenceEnd, inflate, walk
 from pacs_cli.dicom.encoding import DEFAULT_BOUNDS, UNDEFINED, Encoding, TruncatedDataset, header_at
-from pacs_cli.errors import InputError, MalformedDataset, UsageError
+from pacs_cli.errors import InputError, MalformedDataset, UsageError, nearest
 
 _CHARACTER_SET = 0x00080005
 _SOP_CLASS, _SOP_INSTANCE = 0x00080016, 0x00080018
@@ -294,9 +293,7 @@ def _tag_of(name: str) -> int:
     # some retired elements have no keyword
     tag = tag_for_keyword(name) if name else None
     if tag is None:
-        near = get_close_matches(name, keyword_dict, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise UsageError(f"--set {name}: no keyword of the standard{hint}")
+        raise UsageError(f"--set {name}: no keyword of the standard{nearest(name, keyword_dict)}")
     return tag
 
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 import select
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any
 
-from pacs_cli.errors import PacsError, UsageError
+from pacs_cli.errors import PacsError, UsageError, nearest
 from pacs_cli.net.channel import Wakeup
 from pacs_cli.services.results import StoreResult
 
@@ -246,10 +245,8 @@ def _status(text: str) -> int:
     return int(match[1], 16)
 
 
-def _nearest(word: str, known: Iterable[str]) -> str:
-    names = list(known)
-    matches = get_close_matches(word, names, n=1)
-    return f"; did you mean {matches[0]}?" if matches else f"; choose from {', '.join(names)}"
+def _nearest(word: str, known: Collection[str]) -> str:
+    return nearest(word, known) or f"; choose from {', '.join(known)}"
 
 
 #: How each fault is written, for the help.
