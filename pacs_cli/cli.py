@@ -33,6 +33,7 @@ class Command(NamedTuple):
 COMMANDS: tuple[Command, ...] = (
     Command("echoscu", "pacs_cli.commands.echoscu", "Ask a peer whether it answers, and how fast."),
     Command("storescu", "pacs_cli.commands.storescu", "Send files and folders to a peer."),
+    Command("findscu", "pacs_cli.commands.findscu", "Ask a peer what it holds."),
     Command("storescp", "pacs_cli.commands.storescp", "Receive objects into an indexed archive."),
     Command(
         "demo", "pacs_cli.commands.demo", "Send, store and compare real files on this machine."

@@ -127,6 +127,41 @@ class StoreResult:
 
 
 @dataclass(frozen=True, slots=True)
+class FindResponse:
+    """One answer to a C-FIND (PS3.7 9.3.2.2, PS3.4 C.4.1.1.4): a match, or how it ended.
+
+    status        None when no end came after our C-CANCEL; the association is over then, and
+                  `comment` says why
+    identifier    of a match, in the transfer syntax of its context
+    comment, offending_elements  the peer's, of an end
+    is_cancelled  whether the end comes after a C-CANCEL of ours
+    """
+
+    status: int | None
+    identifier: bytes = b""
+    comment: str = ""
+    offending_elements: tuple[int, ...] = ()
+    is_cancelled: bool = False
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether this is a match, and more is to come."""
+        return self.status in (0xFF00, 0xFF01)
+
+    @property
+    def has_unsupported_keys(self) -> bool:
+        """Whether the peer does not match on some optional key that was asked for."""
+        return self.status == 0xFF01
+
+    @property
+    def is_warning(self) -> bool:
+        """Whether it ended well, with a remark (PS3.7 C.4)."""
+        return self.status is not None and (
+            self.status & 0xF000 == 0xB000 or self.status in (0x0001, 0x0107, 0x0116)
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Phases:
     """Seconds each phase of an association took; `release` is 0 until it happened."""
 

@@ -1,6 +1,6 @@
 """The user side: one association with a peer, and what is asked over it.
 
-source  PS3.7 9.1.1 (C-STORE), 9.1.5 (C-ECHO), PS3.8 7
+source  PS3.7 9.1.1 (C-STORE), 9.1.2 (C-FIND), 9.1.5 (C-ECHO), PS3.8 7
 """
 
 from __future__ import annotations
@@ -9,22 +9,23 @@ import errno
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
 from pacs_cli import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from pacs_cli.errors import (
     AssociationAborted,
+    AssociationError,
     AssociationRejected,
     InputError,
     PeerProtocolError,
     PeerTimeout,
 )
-from pacs_cli.net.channel import Channel, connect, resolve
+from pacs_cli.net.channel import Channel, Wakeup, connect, resolve
 from pacs_cli.net.target import Target
 from pacs_cli.services.diagnosis import explain_abort, explain_rejection
-from pacs_cli.services.results import EchoResult, Phases, StoreResult
+from pacs_cli.services.results import EchoResult, FindResponse, Phases, StoreResult
 from pacs_cli.wire.association import (
     Aborted,
     Accepted,
@@ -39,7 +40,7 @@ from pacs_cli.wire.association import (
     Role,
 )
 from pacs_cli.wire.command import Command, CommandField, Value, encode_command
-from pacs_cli.wire.message import Buffer
+from pacs_cli.wire.message import Buffer, Fragment
 from pacs_cli.wire.negotiation import (
     VERIFICATION_SOP_CLASS,
     Context,
@@ -47,13 +48,25 @@ from pacs_cli.wire.negotiation import (
     number_contexts,
 )
 from pacs_cli.wire.pdu import AssociateAccept, AssociateRequest
-from pacs_cli.wire.userinfo import RoleSelection, UserInformation
+from pacs_cli.wire.userinfo import UserInformation
 
 #: Medium (PS3.7 9.1.1.1.7): what every sender uses and most receivers ignore.
 _PRIORITY_MEDIUM = 0
 
+#: Bytes of the data set of one response. An identifier has a few hundred, with every attribute of
+#: a worklist item some ten thousand.
+MAX_IDENTIFIER = 1024 * 1024
+
+#: Seconds for the end of an operation, and for that of the association, once we are to stop.
+_HURRY = 1.0
+
 #: Told of every command set: "->" or "<-", the presentation context id, the command.
 Trace = Callable[[str, int, Command], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Woken:
+    """The wakeup was set; told once, between the events."""
 
 
 class Session:
@@ -69,29 +82,36 @@ class Session:
         self,
         target: Target,
         proposals: Sequence[Proposal],
-        roles: Sequence[RoleSelection] = (),
+        negotiation: UserInformation | None = None,
         trace: Trace | None = None,
+        wakeup: Wakeup | None = None,
     ) -> None:
         """Connect and associate.
 
+        negotiation  what is negotiated besides the contexts; what says who we are and how much we
+                     take is filled in
+        wakeup  when it is set, `find` cancels, and what is then to be awaited has a second
         raises  ConnectError, AssociationRejected, AssociationAborted, PeerTimeout,
                 PeerProtocolError
         """
         self.target = target
         self._trace = trace
-        self._message_id = 0
+        self._wakeup = wakeup
+        self._message_id = self._wait_number = 0
         self._outstanding: tuple[int, Command] = (0, Command(0, {}))
         self._began = 0.0
+        self._response: Command | None = None
+        self._identifier = bytearray()
         self._events = self._incoming()
         self.request = AssociateRequest(
             target.called_ae_title,
             target.calling_ae_title,
             number_contexts(proposals),
-            UserInformation(
-                target.max_pdu,
-                IMPLEMENTATION_CLASS_UID,
-                IMPLEMENTATION_VERSION_NAME,
-                role_selections=tuple(roles),
+            replace(
+                negotiation or UserInformation(),
+                maximum_length=target.max_pdu,
+                implementation_class_uid=IMPLEMENTATION_CLASS_UID,
+                implementation_version_name=IMPLEMENTATION_VERSION_NAME,
             ),
         )
         began = time.monotonic()
@@ -106,7 +126,7 @@ class Session:
             close=1.0,
         )
         self._association = Association(Role.REQUESTOR, limits)
-        self._channel = Channel(sock, self._association, str(target))
+        self._channel = Channel(sock, self._association, str(target), wakeup=wakeup)
         self._channel.write_timeout = target.timeouts.write
         self._awaited: Deadline | None = None
         self.answer = self._associate()
@@ -169,6 +189,36 @@ class Session:
         response, seconds = self._finish()
         return StoreResult(response.status, response.text("ErrorComment"), seconds)
 
+    def find(
+        self, context_id: int, identifier: bytes, limit: int | None = None
+    ) -> Iterator[FindResponse]:
+        """Ask for a C-FIND; yield each match as it comes, and last how it ended, whatever it is.
+
+        identifier  the query, in the context's transfer syntax
+        limit       after so many matches C-CANCEL is sent; what still comes is dropped
+
+        A wakeup that is set cancels in the same way. Each match has the DIMSE timeout to itself,
+        the end after a C-CANCEL has it in all. It is to be exhausted, or the association aborted.
+
+        source  PS3.7 9.1.2 and 9.3.2
+        """
+        elements: dict[str, Value] = {
+            "AffectedSOPClassUID": self.contexts[context_id].abstract_syntax,
+            "Priority": _PRIORITY_MEDIUM,
+        }
+        request = Command(CommandField.C_FIND_RQ, elements, has_data_set=True)
+        self._begin(context_id, request, (identifier,))
+        matches = 0
+        while matches != limit and not self._is_woken:
+            response = self._find_response(self._patience())
+            if response is None:
+                break
+            yield response
+            if not response.is_pending:
+                return
+            matches += 1
+        yield self._cancel()
+
     def release(self) -> None:
         """Release the association and close the connection."""
         began = time.monotonic()
@@ -196,7 +246,8 @@ class Session:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None and not self._association.is_over:
+        association = self._association
+        if kind is None and not (association.is_over or association.is_closing):
             self.release()
         else:
             self.abort()
@@ -229,41 +280,130 @@ class Session:
         with self._explained():
             self._channel.send()
 
+    def _patience(self) -> Deadline:
+        """Return the time for one response to the request that was begun.
+
+        In all: every PDU of it could come in time, and the last of them never.
+        """
+        self._wait_number += 1
+        answer = f"an answer to {self._outstanding[1].name}"
+        return Deadline(answer, self.target.timeouts.dimse, self._wait_number)
+
     def _finish(self) -> tuple[Command, float]:
         """Return the response to the request that was begun, and the seconds it took."""
-        _, request = self._outstanding
-        # in all: every PDU of it could come in time, and the last of them never
-        answer = f"an answer to {request.name}"
-        event = self._next(Deadline(answer, self.target.timeouts.dimse, self._message_id))
+        event = self._next(self._patience())
         if isinstance(event, CommandReceived):
-            if self._trace:
-                self._trace("<-", event.context_id, event.command)
-            self._check(event)
+            self._check(event, may_have_data_set=False)
             return event.command, time.monotonic() - self._began
-        assert isinstance(event, ReleaseRequested)
-        self._association.confirm_release()
-        raise AssociationAborted(
-            f"{self.target} released the association instead of an answer to "
-            f"{request.name}; try again, or ask what its log says"
-        )
+        raise self._released_instead(event)
 
-    def _check(self, event: CommandReceived) -> None:
+    def _find_response(self, awaited: Deadline) -> FindResponse | None:
+        """Return the next response with its data set; None once, when the wakeup was set.
+
+        What had arrived of it by then is kept for the next call.
+        """
+        while True:
+            event = self._wait(awaited)
+            if isinstance(event, _Woken):
+                return None
+            if isinstance(event, CommandReceived):
+                self._check(event, may_have_data_set=True)
+                self._response, self._identifier = event.command, bytearray()
+                is_whole = not event.command.has_data_set
+            elif isinstance(event, Fragment):
+                self._collect(event)
+                is_whole = event.is_last
+            else:
+                raise self._released_instead(event)
+            if is_whole and self._response is not None:
+                return self._found(self._response)
+
+    def _collect(self, fragment: Fragment) -> None:
+        size = len(self._identifier) + len(fragment.data)
+        if size > MAX_IDENTIFIER:
+            raise self._broken(f"sent an identifier of over {MAX_IDENTIFIER} bytes")
+        self._identifier += fragment.data
+
+    def _found(self, response: Command) -> FindResponse:
+        offending = response.elements.get("OffendingElement", ())
+        found = FindResponse(
+            response.status,
+            comment=response.text("ErrorComment"),
+            offending_elements=offending if isinstance(offending, tuple) else (),
+        )
+        if not found.is_pending:
+            return found
+        if not response.has_data_set:
+            raise self._broken("sent a match without an identifier")
+        return replace(found, identifier=bytes(self._identifier))
+
+    def _cancel(self) -> FindResponse:
+        """Cancel the C-FIND that was begun and return how the peer ended it.
+
+        A peer may have ended it by itself meanwhile, not heed a C-CANCEL, or abort because of it.
+
+        source  PS3.7 9.3.2.3
+        """
+        context_id, request = self._outstanding
+        elements: dict[str, Value] = {"MessageIDBeingRespondedTo": request.message_id}
+        cancel = Command(CommandField.C_CANCEL_RQ, elements)
+        awaited = self._last_patience()
+        self._association.send(context_id, encode_command(cancel))
+        if self._trace:
+            self._trace("->", context_id, cancel)
+        try:
+            with self._explained():
+                self._channel.send()
+            while (response := self._find_response(awaited)) is None or response.is_pending:
+                if response is None:
+                    awaited = self._last_patience()
+        except AssociationError as error:
+            # the matches we have stay what they are
+            return FindResponse(None, comment=str(error), is_cancelled=True)
+        return replace(response, is_cancelled=True)
+
+    def _last_patience(self) -> Deadline:
+        """Return the time for the end of a cancelled operation; hurry once the wakeup is set."""
+        self._wait_number += 1
+        seconds = self.target.timeouts.dimse
+        if self._is_woken:
+            seconds = min(seconds, _HURRY)
+            self._channel.write_timeout = min(self._channel.write_timeout, _HURRY)
+            limits = self._association.limits
+            self._association.limits = replace(limits, reply=min(limits.reply, _HURRY))
+        return Deadline("the end of what was cancelled", seconds, self._wait_number)
+
+    def _check(self, event: CommandReceived, may_have_data_set: bool) -> None:
+        if self._trace:
+            self._trace("<-", event.context_id, event.command)
         context_id, request = self._outstanding
         response = event.command
         is_ours = (
             response.field == request.field | 0x8000
             and response.message_id == request.message_id
             and event.context_id == context_id
-            and not response.has_data_set
+            and (may_have_data_set or not response.has_data_set)
         )
         if not is_ours:
-            self._association.abort(2, 6)
-            raise PeerProtocolError(
-                f"{self.target} answered {request.name} number {request.message_id} on "
+            raise self._broken(
+                f"answered {request.name} number {request.message_id} on "
                 f"presentation context {context_id} with {response.name} number "
                 f"{response.message_id} on {event.context_id}"
-                f"{' and a data set' if response.has_data_set else ''}; aborted"
+                f"{' and a data set' if response.has_data_set else ''}"
             )
+
+    def _broken(self, deed: str) -> PeerProtocolError:
+        """Abort for what the peer did; return what to raise."""
+        self._association.abort(2, 6)
+        return PeerProtocolError(f"{self.target} {deed}; aborted")
+
+    def _released_instead(self, event: AssociationEvent) -> AssociationAborted:
+        assert isinstance(event, ReleaseRequested)
+        self._association.confirm_release()
+        return AssociationAborted(
+            f"{self.target} released the association instead of an answer to "
+            f"{self._outstanding[1].name}; try again, or ask what its log says"
+        )
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -285,7 +425,17 @@ class Session:
                 f"the connection to {self.target} was lost: {reason}; does its log say why?"
             ) from None
 
+    @property
+    def _is_woken(self) -> bool:
+        return self._wakeup is not None and self._wakeup.is_set
+
     def _next(self, awaited: Deadline | None = None) -> AssociationEvent:
+        """Return the next event, whatever wakes us."""
+        while isinstance(event := self._wait(awaited), _Woken):
+            pass
+        return event
+
+    def _wait(self, awaited: Deadline | None) -> AssociationEvent | _Woken:
         """Write, wait, return the next event; one at a time, so that an answer which arrives
         together with the end of the association still counts.
         """
@@ -295,12 +445,16 @@ class Session:
             raise AssociationAborted(f"the association with {self.target} is over")
         return event
 
-    def _incoming(self) -> Iterator[AssociationEvent]:
+    def _incoming(self) -> Iterator[AssociationEvent | _Woken]:
+        was_woken = False
         while True:
             with self._explained():
                 for event in self._channel.receive(self._awaited):
                     self._raise_if_over(event)
                     yield event
+            if self._is_woken and not was_woken:
+                was_woken = True
+                yield _Woken()
 
     def _raise_if_over(self, event: AssociationEvent) -> None:
         """Turn an end of the association into its exception."""

@@ -1,0 +1,49 @@
+"""The report of commands whose results are data of a peer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pacs_cli.options import OutputOptions
+from pacs_cli.report import Report, clean
+
+
+class MatchReport(Report):
+    """A report that can write data as it is, and keeps its last line out of data."""
+
+    @classmethod
+    def for_output(cls, output: OutputOptions) -> MatchReport:
+        """Return a report on this process's streams; OutputError when the log cannot be written."""
+        report = super().for_output(output)
+        assert isinstance(report, MatchReport)
+        return report
+
+    @property
+    def is_on_terminal(self) -> bool:
+        """Whether the results are drawn."""
+        return self._stdout is not None and self._stdout.isatty()
+
+    def document(self, members: Mapping[str, Any]) -> None:
+        """Write one JSON object on a line, without a type of ours."""
+        self._write(json.dumps(members))
+
+    def row(self, cells: Sequence[str]) -> None:
+        """Write one line of cells with tabs between them; nothing with -q."""
+        if self.shows_results:
+            self._write("\t".join(map(clean, cells)))
+
+    def close(self, fields: Mapping[str, Any], text: str, is_data: bool) -> None:
+        """Write the summary record, or the last line for people unless it is empty.
+
+        is_data  whether what stands on stdout is for a program; then, and when it goes into a
+                 pipe, the line goes to stderr
+        """
+        if self._output.json:
+            self.record("summary", fields)
+        elif text and not self._output.quiet:
+            if is_data or not self.is_on_terminal:
+                self._tell([clean(text)])
+            else:
+                self.line(text)
