@@ -10,6 +10,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 from pacs_cli.errors import LocalProtocolError, PeerProtocolError
 
@@ -202,26 +203,11 @@ def encode_command(command: Command) -> bytes:
     raises  LocalProtocolError when an element is missing or does not belong to the message
     source  PS3.7 6.3.1, 9.3, 10.3 and Annex E
     """
-    layout = MESSAGES.get(command.field)
-    if layout is not None:
-        required, optional = layout
-        for keyword in required:
-            if keyword not in command.elements:
-                raise LocalProtocolError(f"{command.name} without {keyword}")
-        for keyword in command.elements:
-            if keyword not in required and keyword not in optional:
-                raise LocalProtocolError(f"{command.name} does not carry {keyword}")
-    elements: dict[str, Value] = {
-        **command.elements,
-        "CommandField": command.field,
-        "CommandDataSetType": DATA_SET_FOLLOWS if command.has_data_set else NO_DATA_SET,
-    }
-    # the table is in the order of the tags, as the elements have to be
+    elements = command.elements
     body = b"".join(
         [
-            _encode_element(tag, vr, elements[keyword])
-            for tag, (keyword, vr) in _BY_BYTES.items()
-            if keyword in elements
+            _encode_element(tag, vr, elements[keyword]) if keyword else tag
+            for keyword, vr, tag in _plan(command.field, tuple(elements), command.has_data_set)
         ]
     )
     return _GROUP_LENGTH.pack(0, 0, 4, len(body)) + body
@@ -251,7 +237,10 @@ def decode_command(data: bytes | bytearray | memoryview) -> Command:
             keyword, vr = entry
             if keyword in elements:
                 raise PeerProtocolError(f"{keyword} stands twice in a command set")
-            elements[keyword] = _decode_value(keyword, vr, whole[start:offset])
+            if vr == "US" and size == 2:
+                elements[keyword] = whole[start] | whole[start + 1] << 8
+            else:
+                elements[keyword] = _decode_value(keyword, vr, whole[start:offset])
     return _checked(elements)
 
 
@@ -273,23 +262,54 @@ def response_to(request: Command, status: int, **more: Value) -> Command:
     return Command(request.field | _RESPONSE, {**elements, **more})
 
 
+@lru_cache(maxsize=256)
+def _plan(
+    field: int, keywords: tuple[str, ...], has_data_set: bool
+) -> tuple[tuple[str, str, bytes], ...]:
+    """Return keyword, VR and tag of what a message with these elements is written of, in order.
+
+    What is the same in all of them has no keyword, and its bytes in place of the tag. An
+    association sends few kinds of messages, so they are checked once.
+    """
+    layout = MESSAGES.get(field)
+    if layout is not None:
+        required, optional = layout
+        name = Command(field, {}).name
+        for keyword in required:
+            if keyword not in keywords:
+                raise LocalProtocolError(f"{name} without {keyword}")
+        for keyword in keywords:
+            if keyword not in required and keyword not in optional:
+                raise LocalProtocolError(f"{name} does not carry {keyword}")
+    fixed = {
+        "CommandField": field,
+        "CommandDataSetType": DATA_SET_FOLLOWS if has_data_set else NO_DATA_SET,
+    }
+    # the table is in the order of the tags, as the elements have to be
+    return tuple(
+        ("", vr, _encode_element(tag, vr, fixed[keyword]))
+        if keyword in fixed
+        else (keyword, vr, tag)
+        for tag, (keyword, vr) in _BY_BYTES.items()
+        if keyword in fixed or keyword in keywords
+    )
+
+
 def _encode_element(tag: bytes, vr: str, value: Value) -> bytes:
+    if isinstance(value, int):
+        return tag + b"\2\0\0\0" + value.to_bytes(2, "little")
     if isinstance(value, tuple):
         data = b"".join(struct.pack("<HH", item >> 16, item & 0xFFFF) for item in value)
-    elif isinstance(value, int):
-        data = value.to_bytes(2, "little")
     else:
         data = value.encode("ascii", "replace")
         if len(data) % 2:
             data += b"\0" if vr == "UI" else b" "
-    return _ELEMENT_HEADER.pack(tag, len(data)) + data
+    return tag + len(data).to_bytes(4, "little") + data
 
 
 def _decode_value(keyword: str, vr: str, data: bytes) -> Value:
     if vr == "US":
-        if len(data) != 2:
-            raise PeerProtocolError(f"{keyword} of {len(data)} bytes")
-        return int.from_bytes(data, "little")
+        raise PeerProtocolError(f"{keyword} of {len(data)} bytes")
     if vr == "AT":
         if len(data) % 4:
             raise PeerProtocolError(f"{keyword} of {len(data)} bytes")
