@@ -108,6 +108,7 @@ complete -c pacs -n '__fish_seen_subcommand_from storescp' -l allow -r -d 'Serve
 complete -c pacs -n '__fish_seen_subcommand_from storescp' -l accept -r -d 'Take only these SOP classes: modalities such as CT,MR, keywords or UIDs.'
 complete -c pacs -n '__fish_seen_subcommand_from storescp' -l prefer -r -d 'Choose these transfer syntaxes first where they are offered.'
 complete -c pacs -n '__fish_seen_subcommand_from storescp' -l promiscuous -d 'Take private and unknown SOP classes and transfer syntaxes too.'
+complete -c pacs -n '__fish_seen_subcommand_from storescp' -l workers -r -d 'Serve in N processes: faster for many senders at once, slower for one.  [default: 1; 1<=x<=64]'
 complete -c pacs -n '__fish_seen_subcommand_from storescp' -l max-connections -r -d 'Hold this many connections at once; one more is closed.  [default: 4096; x>=1]'
 complete -c pacs -n '__fish_seen_subcommand_from storescp' -l max-per-address -r -d 'Hold this many connections from one address at once.  [default: 2560; x>=1]'
 complete -c pacs -n '__fish_seen_subcommand_from storescp' -l pdu-timeout -r -d 'Wait this long for the whole of a PDU that has begun.  [default: 30.0]'

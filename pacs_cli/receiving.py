@@ -139,6 +139,17 @@ class AdmissionOptions:
             rich_help_panel="Admission",
         ),
     ] = False
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers",
+            metavar="N",
+            min=1,
+            max=64,
+            help="Serve in N processes: faster for many senders at once, slower for one.",
+            rich_help_panel="Admission",
+        ),
+    ] = 1
     max_connections: Annotated[
         int,
         typer.Option(
@@ -203,6 +214,19 @@ class AdmissionOptions:
             allow=parse_allow(self.allow or ()),
             faults=parse_faults(self.fault or ()),
         )
+
+    def processes(self) -> int:
+        """Return how many processes are to serve; UsageError when that cannot be."""
+        from pacs_cli.archive import turns
+
+        reason = ""
+        if not turns.are_possible():
+            reason = "processes share an archive on 64-bit Linux alone"
+        elif self.fault:
+            reason = "--fault counts in one process"
+        if self.workers > 1 and reason:
+            raise UsageError(f"--workers {self.workers}: {reason}; leave it out")
+        return self.workers
 
     def caps(self) -> Caps:
         """Return how many connections stand at once."""

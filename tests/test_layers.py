@@ -49,7 +49,16 @@ RESERVED = {
     "tqdm": {"report"},
 }
 WIRE_MAY_IMPORT = {
-    *("__future__", "collections", "dataclasses", "enum", "itertools", "struct", "typing"),
+    *(
+        "__future__",
+        "collections",
+        "dataclasses",
+        "enum",
+        "functools",
+        "itertools",
+        "struct",
+        "typing",
+    ),
 }
 
 

@@ -10,11 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import count
 from pathlib import Path
 
 from pacs_cli.archive.layout import SUFFIX
+from pacs_cli.archive.turns import Turns
 from pacs_cli.errors import OutputError
 
 try:
@@ -85,16 +87,33 @@ class Room:
             self._taken += size
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What lets a further process use the folder of an archive that is open.
+
+    lock    the descriptor that holds the folder: it stays held until the last of them has ended
+    number  of the process, another one for each
+    """
+
+    lock: int
+    number: int
+
+
 class Blobs:
-    """The folder of an archive, held by one process at a time.
+    """The folder of an archive, held by one process at a time, or by some that share it.
 
     min_free  bytes of the disk that are not to be filled, 0 for none
+    share     of a process that joins the one which has opened the archive
     raises    OutputError when the folder cannot be used or another process holds it
     Any thread may stage; one staging belongs to one thread.
     """
 
     def __init__(
-        self, root: Path, durability: Durability = Durability.FULL, min_free: int = 0
+        self,
+        root: Path,
+        durability: Durability = Durability.FULL,
+        min_free: int = 0,
+        share: Share | None = None,
     ) -> None:
         self.root = root
         self.is_durable = durability is Durability.FULL
@@ -110,6 +129,10 @@ class Blobs:
         self.unreadable: list[str] = []
         self.unfinished: list[str] = []
         self._unfinished: set[int] = set()
+        if share is not None:
+            self._staging += f"{share.number}-"
+            self._lock = share.lock
+            return
         try:
             Path(self._staging).mkdir(parents=True, exist_ok=True)
             self._lock = os.open(f"{self._staging}lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -127,6 +150,18 @@ class Blobs:
         except OSError as error:
             os.close(self._lock)
             raise OutputError(_unusable(root, error)) from None
+
+    @property
+    def lock(self) -> int:
+        """The descriptor that holds the folder, for those who are to share it."""
+        return self._lock
+
+    def turns(self) -> Turns:
+        """Return the turns of those who share the folder; raises OutputError."""
+        try:
+            return Turns(self._prefix + STAGING + "/turns")
+        except OSError as error:
+            raise OutputError(_unusable(self.root, error)) from None
 
     def take(self, size: int) -> None:
         """Make sure that so many more bytes may be written; raises OSError when not."""

@@ -8,14 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from zlib import crc32
 
-from pacs_cli.archive.blobs import Blobs, Durability
+from pacs_cli.archive.blobs import Blobs, Durability, Share
 from pacs_cli.archive.contents import row_of_file
 from pacs_cli.archive.index import Index
 from pacs_cli.archive.layout import Layout
 from pacs_cli.archive.recovery import Recovered, move_aside, reconcile
 from pacs_cli.archive.settings import ArchiveSettings, Duplicates
 from pacs_cli.archive.sink import ArchiveSink
+from pacs_cli.archive.turns import Turn, Turns
 from pacs_cli.services.results import StoreRequest
 
 __all__ = [
@@ -25,7 +27,9 @@ __all__ = [
     "Duplicates",
     "Durability",
     "Layout",
+    "Member",
     "Recovered",
+    "Share",
     "open_archive",
     "row_of_file",
 ]
@@ -40,19 +44,29 @@ _DEFAULT = ArchiveSettings()
 class ArchiveHandler:
     """Implements services.results.Handler on files and index."""
 
-    def __init__(self, blobs: Blobs, index: Index, settings: ArchiveSettings = _DEFAULT) -> None:
+    def __init__(
+        self,
+        blobs: Blobs,
+        index: Index,
+        settings: ArchiveSettings = _DEFAULT,
+        turns: Turns | None = None,
+    ) -> None:
         self.blobs = blobs
         self.index = index
         self.settings = settings
-        self._stripes = [threading.Lock() for _ in range(_STRIPES)]
+        self._stripes: list[threading.Lock] | list[Turn]
+        if turns is None:
+            self._stripes = [threading.Lock() for _ in range(_STRIPES)]
+        else:
+            self._stripes = [turns.turn(number) for number in range(_STRIPES)]
 
     def open_store(self, request: StoreRequest) -> ArchiveSink:
         """Return the sink of one object; nothing is written before its first bytes."""
         return ArchiveSink(self, request)
 
-    def stripe(self, sop_instance_uid: str) -> threading.Lock:
-        """Return the lock of an object."""
-        return self._stripes[hash(sop_instance_uid) % _STRIPES]
+    def stripe(self, sop_instance_uid: str) -> threading.Lock | Turn:
+        """Return the lock of an object, the same in every process; raises OSError when entered."""
+        return self._stripes[crc32(sop_instance_uid.encode("latin-1", "replace")) % _STRIPES]
 
 
 class Archive:
@@ -80,6 +94,32 @@ class Archive:
                 self.index.distrust()
             self.index.close()
         finally:
+            self.blobs.close()
+
+
+class Member:
+    """The archive as one of the processes has it that share it; leave it before its owner does.
+
+    is_trusted  whether all that could go wrong was put right, told to the owner
+    raises      OutputError when it cannot be used
+    """
+
+    def __init__(
+        self, root: Path, db: Path | None, settings: ArchiveSettings, share: Share
+    ) -> None:
+        self.blobs = Blobs(root, settings.durability, settings.min_free, share)
+        self._turns = self.blobs.turns()
+        turn = self._turns.turn(_STRIPES)
+        self._index = Index(db or root / "index.db", self.blobs.is_durable, turn=turn)
+        self.handler = ArchiveHandler(self.blobs, self._index, settings, self._turns)
+
+    def close(self) -> bool:
+        """Close it; return whether nothing is left for the next start to look after."""
+        try:
+            self._index.close()
+            return self._index.is_trusted and not self.blobs.is_untidy
+        finally:
+            self._turns.close()
             self.blobs.close()
 
 

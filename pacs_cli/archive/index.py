@@ -11,6 +11,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -51,6 +52,8 @@ class Index:
 
     busy_timeout  seconds to wait for a lock that somebody else holds, before a row is refused
     commit_delay  seconds until a row is seen from outside
+    turn          taken for each change, each of which is then committed, by processes that share
+                  the file: of an index that another of them has opened, and will close
     was_clean     whether it was closed in order the last time
     raises        OutputError when it cannot be used; sqlite3.DatabaseError when it is corrupt
     """
@@ -61,6 +64,7 @@ class Index:
         is_durable: bool = True,
         busy_timeout: float = _BUSY_TIMEOUT,
         commit_delay: float = _COMMIT_DELAY,
+        turn: AbstractContextManager[None] | None = None,
     ) -> None:
         self.path = path
         self._busy_timeout = busy_timeout
@@ -68,6 +72,7 @@ class Index:
         # the files are the journal: a commit need not be on the disk, only be there or not
         self._synchronous = "NORMAL" if is_durable else "OFF"
         self._is_trusted = True
+        self._turn = turn
         self._mutex = threading.Lock()
         self._changed = threading.Condition(self._mutex)
         self._committer: threading.Thread | None = None
@@ -80,7 +85,10 @@ class Index:
         self._writer = self.connect()
         self._hierarchy = Hierarchy(self._writer)
         try:
-            self._prepare()
+            if turn is None:
+                self._prepare()
+            else:
+                self._join()
             self._reader = self.connect()
         except sqlite3.Error as error:
             self._writer.close()
@@ -116,6 +124,8 @@ class Index:
         row is not given up, but until it is in no other is taken.
         raises  OutputError when it could not be put in
         """
+        if self._turn is not None:
+            return self._change(lambda: self._hierarchy.insert(row))
         seen = self._failures
         with self._mutex:
             self._check(seen)
@@ -253,6 +263,11 @@ class Index:
         """Let the next start compare files and rows: something could not be put right."""
         self._is_trusted = False
 
+    @property
+    def is_trusted(self) -> bool:
+        """Whether the next start may believe that files and rows agree."""
+        return self._is_trusted
+
     def close(self) -> None:
         """Commit, note that all is in order, fold the WAL into the file, close it.
 
@@ -265,6 +280,9 @@ class Index:
             self._committer.join()
         with self._mutex, self._read_mutex:
             self._reader.close()
+            if self._turn is not None:
+                self._writer.close()
+                return
             try:
                 self._save()
                 self._writer.execute("UPDATE state SET is_clean = ?", (self._is_trusted,))
@@ -275,6 +293,10 @@ class Index:
                 self._writer.close()
 
     # -- inside ------------------------------------------------------------------------------
+
+    def _join(self) -> None:
+        self._writer.execute(f"PRAGMA synchronous = {self._synchronous}")
+        self._writer.execute("PRAGMA foreign_keys = ON")
 
     def _prepare(self) -> None:
         writer = self._writer
@@ -324,6 +346,17 @@ class Index:
 
         is_safe  so that it outlasts a power cut, where that is asked for
         """
+        if self._turn is None:
+            return self._changed_alone(work, is_safe)
+        try:
+            with self._turn:
+                # the keys may be others' by now
+                self._hierarchy.forget()
+                return self._changed_alone(work, is_safe)
+        except OSError as error:
+            raise OutputError(f"cannot write the index {self.path}: {error.strerror}") from None
+
+    def _changed_alone(self, work: Callable[[], _T], is_safe: bool) -> _T:
         seen = self._failures
         with self._mutex:
             self._check(seen)

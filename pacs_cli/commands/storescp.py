@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from pacs_cli.commands.provider_events import EventReport
-from pacs_cli.commands.provider_start import say_listening, say_recovered
+from pacs_cli.commands.provider_start import say_listening, say_recovered, server_of, team_for
 from pacs_cli.errors import Exit, UsageError
 from pacs_cli.options import Listen, ListenOptions, OutputOptions, resolve_listen
 from pacs_cli.receiving import AdmissionOptions, ArchiveOptions, HookOptions
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pacs_cli.net.listener import Listener
     from pacs_cli.pipelines.hooks import Hooks
     from pacs_cli.services.scp import Settings
+    from pacs_cli.services.team import Team
 
 EXAMPLES = (
     ("pacs storescp 11112 --out archive", "receive into the folder archive"),
@@ -60,13 +61,16 @@ def storescp(
         raise UsageError("no folder to receive into: write --out DIR, or configure archive.out")
     kept, hook_settings = archive.settings(), hooks.settings()
     settings = admission.provider(where)
+    is_told = report.shows_results or hook_settings is not None
+    # first, as a process is divided before it opens anything
+    team = team_for(admission.processes(), settings, folder, archive.db, kept, is_told)
     with open_archive(folder, archive.db, kept) as opened:
         # last, so that whoever finds the port open is answered at once
         listener = Listener(where.bind, where.port, admission.caps())
         runs = None
         if hook_settings is not None:
             runs = Hooks(hook_settings, folder, report.warning, report.note)
-        return _serve(report, opened, listener, settings, where, runs)
+        return _serve(report, opened, listener, settings, where, runs, team)
 
 
 def _serve(
@@ -76,11 +80,10 @@ def _serve(
     settings: Settings,
     where: Listen,
     hooks: Hooks | None,
+    team: Team | None,
 ) -> Exit:
-    from pacs_cli.services.scp import Provider
-
     events = EventReport(report, hooks.observe if hooks else None)
-    provider = Provider(settings, archive.handler, events.show)
+    server = server_of(archive, settings, events.show, team)
     is_open = not settings.allow.rules
     say_listening(report, listener, where.ae_title, str(archive.blobs.root), is_open)
     say_recovered(report, archive.recovered)
@@ -88,15 +91,16 @@ def _serve(
         report.warning(f"misbehaving on purpose: {fault}")
     signals = stop_on_signals(listener)
     try:
-        listener.serve(provider.serve, report.warning)
+        server.serve(listener, report.warning)
     finally:
         expiry = time.monotonic() + _DRAIN_SECONDS
         signal.set_wakeup_fd(-1)
         listener.close()
-        provider.drain()
-        is_drained = listener.join(_DRAIN_SECONDS)
+        is_drained = server.drain(listener, _DRAIN_SECONDS)
         if hooks:
             hooks.drain(max(expiry - time.monotonic(), 0.0))
+    if team is not None and team.failure is not None:
+        raise team.failure
     events.ended(is_drained, hooks.counts if hooks else None)
     return Exit.INTERRUPTED if signals == [signal.SIGINT] else Exit.OK
 

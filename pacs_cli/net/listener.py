@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from pacs_cli.errors import ConnectError
 
@@ -58,12 +59,16 @@ class Listener:
         self,
         handle: Callable[[socket.socket, str], None],
         warn: Callable[[str], None],
+        is_elsewhere: bool = False,
     ) -> None:
         """Accept until `stop`; call `handle(sock, address)` in a thread per connection.
 
-        handle  owns the socket; what it raises goes to threading.excepthook
-        warn    told, at most once a second, that the process is out of descriptors or threads
+        handle        owns the socket; what it raises goes to threading.excepthook
+        warn          told, at most once a second, that the process is out of descriptors or threads
+        is_elsewhere  `handle` only hands the connection over, in this thread, and raises
+                      RuntimeError when nobody takes it; once it has ended `give_back` is called
         """
+        start = handle if is_elsewhere else partial(self._start, handle)
         with selectors.DefaultSelector() as selector:
             selector.register(self._sock, selectors.EVENT_READ)
             selector.register(self._wake_reader, selectors.EVENT_READ)
@@ -71,7 +76,7 @@ class Listener:
                 ready = {key.fileobj for key, _ in selector.select()}
                 if self._wake_reader in ready:
                     return
-                self._accept(handle, warn)
+                self._accept(start, warn)
 
     @property
     def wake_descriptor(self) -> int:
@@ -101,7 +106,7 @@ class Listener:
             sock.close()
 
     def _accept(
-        self, handle: Callable[[socket.socket, str], None], warn: Callable[[str], None]
+        self, start: Callable[[socket.socket, str], None], warn: Callable[[str], None]
     ) -> None:
         try:
             sock, peer = self._sock.accept()
@@ -115,11 +120,11 @@ class Listener:
             sock.close()
             return
         try:
-            threading.Thread(target=self._run, args=(handle, sock, address), daemon=True).start()
-        except RuntimeError:
+            start(sock, address)
+        except RuntimeError as error:
             sock.close()
-            self._give_back(address)
-            self._wait_for_an_end(warn, "cannot start a thread for a connection")
+            self.give_back(address)
+            self._wait_for_an_end(warn, str(error))
 
     def _wait_for_an_end(self, warn: Callable[[str], None], reason: str) -> None:
         """Let a connection end, or a second pass; each may be taken at once by the next."""
@@ -140,12 +145,22 @@ class Listener:
                 self._counts[address] += 1
             return is_free
 
-    def _give_back(self, address: str) -> None:
+    def give_back(self, address: str) -> None:
+        """Free the place of a connection that has ended."""
         with self._lock:
             self._counts[address] -= 1
             if not self._counts[address]:
                 del self._counts[address]
             self._lock.notify_all()
+
+    def _start(
+        self, handle: Callable[[socket.socket, str], None], sock: socket.socket, address: str
+    ) -> None:
+        thread = threading.Thread(target=self._run, args=(handle, sock, address), daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            raise RuntimeError("cannot start a thread for a connection") from None
 
     def _run(
         self, handle: Callable[[socket.socket, str], None], sock: socket.socket, address: str
@@ -154,7 +169,7 @@ class Listener:
             handle(sock, address)
         finally:
             sock.close()
-            self._give_back(address)
+            self.give_back(address)
 
 
 def _allow_descriptors() -> None:

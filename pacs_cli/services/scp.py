@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, MutableSequence
 from dataclasses import dataclass, field, replace
 
 from pacs_cli import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -95,10 +95,17 @@ class Provider:
 
     handler  takes the objects
     observe  told of every event, from the thread in which it happens
+    places   how many associations each of the processes has that serve together; ours is the one
+             at `place`
     """
 
     def __init__(
-        self, settings: Settings, handler: Handler, observe: Callable[[ProviderEvent], None]
+        self,
+        settings: Settings,
+        handler: Handler,
+        observe: Callable[[ProviderEvent], None],
+        places: MutableSequence[int] | memoryview | None = None,
+        place: int = 0,
     ) -> None:
         self.settings = settings
         self.handler = handler
@@ -106,6 +113,8 @@ class Provider:
         self.wakeup = Wakeup()
         self._lock = threading.Lock()
         self._admitted: set[_Connection] = set()
+        self._places = [0] if places is None else places
+        self._place = place
         self._count = 0
         self._objects = 0
 
@@ -114,14 +123,22 @@ class Provider:
         """Whether every association is to end."""
         return self.wakeup.is_set
 
-    def serve(self, sock: socket.socket, address: str) -> None:
-        """Run one accepted connection to its end; the socket is closed then."""
-        _Connection(self, sock, address, self._next_number()).run()
+    def serve(self, sock: socket.socket, address: str, number: int | None = None) -> None:
+        """Run one accepted connection to its end; the socket is closed then.
+
+        number  what it is told by, counted here unless given
+        """
+        _Connection(self, sock, address, number or self._next_number()).run()
 
     def admit(self, connection: _Connection) -> bool:
         """Take one of the places for associations, if one is free."""
         with self._lock:
-            if self.is_draining or len(self._admitted) >= self.settings.max_associations:
+            if self.is_draining:
+                return False
+            # first taken, then counted: two processes may both find it full, never both one left
+            self._places[self._place] += 1
+            if sum(self._places) > self.settings.max_associations:
+                self._places[self._place] -= 1
                 return False
             self._admitted.add(connection)
             return True
@@ -129,7 +146,9 @@ class Provider:
     def give_back(self, connection: _Connection) -> None:
         """Free the place of an association that is over; its connection may still linger."""
         with self._lock:
-            self._admitted.discard(connection)
+            if connection in self._admitted:
+                self._admitted.remove(connection)
+                self._places[self._place] -= 1
 
     def drain(self) -> None:
         """End every association after the object it is receiving; refuse new ones."""

@@ -49,14 +49,15 @@ def wake_ups(archive: Archive) -> int:
 
 
 @pytest.mark.interop
-def test_sixteen_senders_of_dcmtk_fill_one_study(tmp_path):
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_sixteen_senders_of_dcmtk_fill_one_study(workers, tmp_path):
     storescu = require("storescu")
     for sender in range(SENDERS):
         (tmp_path / f"s{sender}").mkdir()
         for number in range(EACH):
             uid = f"1.2.3.{sender}.{number}"
             write_object(tmp_path / f"s{sender}" / f"{number}.dcm", CT, uid, os.urandom(2000))
-    with pacs_storescp(tmp_path / "archive") as archive:
+    with pacs_storescp(tmp_path / "archive", "--workers", workers) as archive:
         senders = [
             subprocess.Popen([storescu, "+sd", "127.0.0.1", str(archive.port), folder])
             for folder in tmp_path.glob("s*")
