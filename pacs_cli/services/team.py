@@ -138,7 +138,9 @@ class Team:
         self._observe, self._warn = observe, warn
         self._gave_back, self._lost = gave_back, lost
         for member in self._members:
-            member.link.send(_Begin(), descriptor)
+            # of one that has ended by now its thread tells
+            with suppress(OSError):
+                member.link.send(_Begin(), descriptor)
             member.thread = threading.Thread(target=self._listen, args=(member,), daemon=True)
             member.thread.start()
 
@@ -168,11 +170,8 @@ class Team:
         expiry = time.monotonic() + seconds
         self._is_draining = True
         for member in self._members:
-            try:
+            with suppress(OSError):
                 member.link.send(_Drain())
-            except OSError:
-                # it has ended by itself, as its thread tells
-                continue
         for member in self._members:
             if member.thread is not None:
                 member.thread.join(max(0.0, expiry - time.monotonic()))
