@@ -99,6 +99,19 @@ class Handler(Protocol):
         """Return the sink of one incoming object; refusals are its outcome, not exceptions."""
 
 
+class QueryRefused(Exception):
+    """A query or a retrieve is answered with a failure (PS3.4 C.4.1.1.4, C.4.2.1.5, C.4.3.1.4).
+
+    comment  for the peer, and so without a value of the archive or of the query
+    """
+
+    def __init__(self, status: int, comment: str, offending_elements: tuple[int, ...] = ()) -> None:
+        super().__init__(comment)
+        self.status = status
+        self.comment = comment
+        self.offending_elements = offending_elements
+
+
 @dataclass(frozen=True, slots=True)
 class EchoResult:
     """The answer to one C-ECHO; `seconds` from the first byte sent to the answer."""
