@@ -163,3 +163,19 @@ def _unlabel(dataset: Dataset) -> None:
                 if CHARACTER_SET in item:
                     del item[CHARACTER_SET]
                 _unlabel(item)
+
+
+def failed_list(sop_instance_uids: Sequence[str], transfer_syntax_uid: str) -> bytes:
+    """Return an identifier with FailedSOPInstanceUIDList, as much of it as fits.
+
+    source  PS3.4 C.4.2.1.4.2 and C.4.3.1.3.2
+    """
+    encoding = encoding_of(transfer_syntax_uid)
+    value, size = [], 0
+    for uid in sop_instance_uids:
+        size += len(uid) + 1
+        if size > _MAX_LENGTH:
+            break
+        value.append(uid)
+    data = "\\".join(value).encode("ascii", "replace")
+    return _Writer(encoding.explicit, encoding.little).element(0x00080058, "UI", data)

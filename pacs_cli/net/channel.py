@@ -165,6 +165,10 @@ class Channel:
         """
         self._write([data], self.write_timeout)
 
+    def has_arrived(self) -> bool:
+        """Whether `receive` would find something, and so not wait."""
+        return bool(self._incoming.poll(0))
+
     def receive(self, total: Deadline | None = None) -> Iterator[AssociationEvent]:
         """Write what is due, wait for the peer once, yield what came of it; to be exhausted.
 

@@ -75,6 +75,7 @@ class Session:
     contexts       id -> Context, the refused ones included
     request, answer  the two association PDUs, for display
     phases         seconds for name, TCP, association and (in the end) release
+    originator     AE title and message id of the C-MOVE that objects are sent for; None for none
     One thread uses it.
     """
 
@@ -95,6 +96,7 @@ class Session:
                 PeerProtocolError
         """
         self.target = target
+        self.originator: tuple[str, int] | None = None
         self._trace = trace
         self._wakeup = wakeup
         self._message_id = self._wait_number = 0
@@ -181,6 +183,9 @@ class Session:
             "AffectedSOPInstanceUID": affected_sop_instance_uid,
             "Priority": _PRIORITY_MEDIUM,
         }
+        if self.originator is not None:
+            elements["MoveOriginatorApplicationEntityTitle"] = self.originator[0]
+            elements["MoveOriginatorMessageID"] = self.originator[1]
         command = Command(CommandField.C_STORE_RQ, elements, has_data_set=True)
         self._begin(context_id, command, data)
 
