@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 
 from pacs_cli.dicom.part10 import file_meta
 from tests.dicom.datasets import LITTLE, written
-from tests.interop.peers import await_port, free_port, run, running
+from tests.interop.peers import await_port, free_port, pacs_storescp, run, running
 from tests.peers import require
 from tests.support import CT, EXPLICIT
 
@@ -112,6 +112,13 @@ def orthanc(folder: Path) -> Iterator[Peer]:
     with running(program, config) as process:
         await_port(port, process)
         yield Peer("ORTHANC", port)
+
+
+@contextmanager
+def ours(folder: Path) -> Iterator[Peer]:
+    """Our own archive."""
+    with pacs_storescp(folder, "--qr", "--aet", "PACS") as archive:
+        yield Peer("PACS", archive.port)
 
 
 @contextmanager
