@@ -113,8 +113,24 @@ def _native(path: Path, header: Header) -> FileDataset:
     dataset = dcmread(path, force=True)
     if header.transfer_syntax_uid == _RLE:
         _check_size(dataset)
-        dataset.decompress(generate_instance_uid=False)
+        _decode_rle(dataset)
     return dataset
+
+
+def _decode_rle(dataset: FileDataset) -> None:
+    """Put the samples as RLE has them, plane by plane, in the place of the frames (PS3.5 G.2).
+
+    `Dataset.decompress` would need numpy for it.
+    """
+    from pydicom.pixels.decoders.base import RLELosslessDecoder
+
+    frames = [bytes(frame) for frame, _ in RLELosslessDecoder.iter_buffer(dataset)]
+    pixels = b"".join(frames)
+    dataset.PixelData = pixels + bytes(len(pixels) % 2)
+    dataset["PixelData"].is_undefined_length = False
+    dataset["PixelData"].VR = "OB" if dataset.BitsAllocated <= 8 else "OW"
+    if dataset.SamplesPerPixel > 1:
+        dataset.PlanarConfiguration = 1
 
 
 def _check_size(dataset: FileDataset) -> None:

@@ -258,10 +258,13 @@ class Catalogue:
     def select(
         self, question: Question, is_cancelled: Callable[[], bool] = lambda: False
     ) -> Selection:
-        """Return all objects of a question of `read_selection`; raises OutputError."""
+        """Return all objects of a question of `read_selection`; raises OutputError.
+
+        Of one that was cancelled it is any part.
+        """
         table = f"FROM {FROM[Level.IMAGE]}{question.where()}"
+        ids, contexts = array("q"), list[tuple[str, str]]()
         with self._reading(question, is_cancelled) as connection:
-            ids = array("q")
             for (number,) in connection.execute(f"SELECT instance.id {table}", question.values):
                 ids.append(number)
             contexts = connection.execute(

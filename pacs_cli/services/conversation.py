@@ -82,15 +82,18 @@ class Conversation:
 
         It may be asked all the time and never raises; `check` does.
         """
-        now = time.monotonic()
-        if now - self._looked >= _LOOK and self._failure is None:
-            self._looked = now
-            try:
-                while self._channel.has_arrived() and self._failure is None:
-                    self._receive(None)
-            except (AssociationError, OSError) as error:
-                self._failure = error
+        if time.monotonic() - self._looked >= _LOOK:
+            self.look()
         return self.is_cancelled or self._failure is not None or self._is_stopping()
+
+    def look(self) -> None:
+        """Take what the peer has said by now."""
+        self._looked = time.monotonic()
+        try:
+            while self._failure is None and self._channel.has_arrived():
+                self._receive(None)
+        except (AssociationError, OSError) as error:
+            self._failure = error
 
     def check(self) -> None:
         """Raise what ended the conversation, if anything did."""
@@ -118,30 +121,8 @@ class Conversation:
             self.check()
         return response.status
 
-    def _answer(self) -> Command | None:
-        return self._response
-
-    def _receive(self, awaited: Deadline | None) -> None:
-        # to be exhausted, whatever the events are
-        for event in self._channel.receive(awaited):
-            if self._failure is None:
-                self._take(event)
-
-    def _take(self, event: AssociationEvent) -> None:
-        if isinstance(event, CommandReceived):
-            self._take_command(event.command)
-        elif isinstance(event, Fragment):
-            # of a C-CANCEL or an answer, which should have no data set
-            return
-        elif isinstance(event, ReleaseRequested):
-            self._association.confirm_release()
-            self._failure = PeerLeft("released")
-        elif isinstance(event, Aborted):
-            self._failure = PeerLeft("aborted")
-        else:
-            self._failure = PeerLeft("closed" if isinstance(event, Closed) else "released")
-
-    def _take_command(self, command: Command) -> None:
+    def take(self, command: Command) -> None:
+        """Take what the peer says meanwhile: a C-CANCEL, or the answer to a sub-operation."""
         is_awaited = self._sub_operation and self._response is None
         if command.field == CommandField.C_CANCEL_RQ:
             self.is_cancelled |= command.message_id == self.request.message_id
@@ -157,3 +138,26 @@ class Conversation:
             self._failure = PeerProtocolError(
                 f"{command.name} while {self.request.name} is being answered"
             )
+
+    def _answer(self) -> Command | None:
+        return self._response
+
+    def _receive(self, awaited: Deadline | None) -> None:
+        # to be exhausted, whatever the events are
+        for event in self._channel.receive(awaited):
+            if self._failure is None:
+                self._take(event)
+
+    def _take(self, event: AssociationEvent) -> None:
+        if isinstance(event, CommandReceived):
+            self.take(event.command)
+        elif isinstance(event, Fragment):
+            # of a C-CANCEL or an answer, which should have no data set
+            return
+        elif isinstance(event, ReleaseRequested):
+            self._association.confirm_release()
+            self._failure = PeerLeft("released")
+        elif isinstance(event, Aborted):
+            self._failure = PeerLeft("aborted")
+        else:
+            self._failure = PeerLeft("closed" if isinstance(event, Closed) else "released")

@@ -170,6 +170,7 @@ def _run(
     began, tally = time.monotonic(), Tally(retrieval.count)
     try:
         for stored in retrieval.objects():
+            conversation.look()
             if conversation.is_over():
                 break
             _perform(sender, stored, tally)

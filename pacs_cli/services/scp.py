@@ -183,6 +183,8 @@ class _Connection:
         self._how = ""
         self._stored = self._failed = self._size = 0
         self._store: _Incoming | None = None
+        # the query that has arrived, answered once all that came with it is understood
+        self._query: tuple[Conversation, QueryRequest] | None = None
 
     def run(self) -> None:
         """Serve until the association is over, and tell how it ended."""
@@ -222,6 +224,9 @@ class _Connection:
                 self._act(event)
         if views and self._store is not None:
             self._write(self._store, views)
+        if self._query is not None and not self._how:
+            self._converse(*self._query)
+            self._query = None
         if self._association.is_over and not self._how:
             # closed (AA-5) or aborted (AA-2) before a request, as port scans and health checks do
             self._how = "closed"
@@ -316,6 +321,9 @@ class _Connection:
     # -- messages ----------------------------------------------------------------------------
 
     def _command(self, context_id: int, command: Command) -> None:
+        if self._query is not None:
+            self._query[0].take(command)
+            return
         if command.field == CommandField.C_CANCEL_RQ:
             # PS3.7 9.3.2.3: a cancel of nothing has no answer
             return
@@ -385,7 +393,7 @@ class _Connection:
         self._write(store, views)
         if isinstance(store.sink, Identifier):
             self._store = None
-            self._converse(context_id, store.command, store.sink)
+            self._begin_query(context_id, store.command, store.sink)
             return
         outcome = store.sink.finish()
         fault, self._store = store.fault, None
@@ -408,14 +416,11 @@ class _Connection:
                 seconds = time.monotonic() - store.began
                 self._provider.observe(InstanceReceived(store.request, outcome, seconds))
 
-    def _converse(self, context_id: int, command: Command, identifier: Identifier) -> None:
-        """Answer a query or a retrieve to its end."""
-        queries, association = self._provider.queries, self._association
-        assert queries is not None
+    def _begin_query(self, context_id: int, command: Command, identifier: Identifier) -> None:
         if identifier.is_too_long:
             self._respond(context_id, command, CANNOT_UNDERSTAND, "the identifier is too long")
             return
-        context = association.contexts[context_id]
+        context = self._association.contexts[context_id]
         request = QueryRequest(
             self._info,
             command.message_id,
@@ -428,14 +433,21 @@ class _Connection:
         conversation = Conversation(
             self._channel, context_id, command, lambda: self._provider.is_draining, patience
         )
+        self._query = conversation, request
+
+    def _converse(self, conversation: Conversation, request: QueryRequest) -> None:
+        """Answer a query or a retrieve to its end."""
+        queries = self._provider.queries
+        assert queries is not None
+        operation = OPERATIONS[request.sop_class_uid]
         event: ProviderEvent
         try:
-            if command.field == CommandField.C_FIND_RQ:
+            if operation == CommandField.C_FIND_RQ:
                 event = answer_find(conversation, queries.library, request)
-            elif command.field == CommandField.C_MOVE_RQ:
+            elif operation == CommandField.C_MOVE_RQ:
                 event = answer_move(conversation, queries, request)
             else:
-                contexts = list(association.contexts.values())
+                contexts = list(self._association.contexts.values())
                 event = answer_get(conversation, queries, request, contexts)
         except PeerLeft as left:
             self._how = left.how
