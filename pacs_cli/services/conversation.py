@@ -95,6 +95,15 @@ class Conversation:
         except (AssociationError, OSError) as error:
             self._failure = error
 
+    def await_other(self, descriptor: int, seconds: float) -> bool:
+        """Wait for something else to become readable; False when that is too late, or over."""
+        expiry = time.monotonic() + seconds
+        while not self.is_over() and (left := expiry - time.monotonic()) > 0:
+            if self._channel.await_other(descriptor, left):
+                return True
+            self.look()
+        return False
+
     def check(self) -> None:
         """Raise what ended the conversation, if anything did."""
         if self._failure is not None:

@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pacs_cli.errors import (
+    AssociationAborted,
     AssociationError,
     ConnectError,
     InputError,
     NoAcceptedContext,
     OutputError,
+    PeerTimeout,
 )
 from pacs_cli.net.target import Target
 from pacs_cli.services.conversation import Conversation
@@ -49,6 +51,9 @@ UNKNOWN_DESTINATION = 0xA801
 _MAX_COUNT = 0xFFFF
 #: SOP instance UIDs that are told as failed, of 64 characters as many as two bytes of length hold.
 _MAX_FAILED = 1000
+
+#: Seconds for a destination to answer once all is to stop: who cancels waits for that long.
+_GRACE = 0.5
 
 #: What an object is brought into when it is not accepted as it is stored.
 _NATIVE = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
@@ -114,7 +119,7 @@ def answer_move(
     except (QueryRefused, OutputError) as error:
         return _refused(conversation, request, "move", title, error)
     originator = request.association.calling_ae_title, request.message_id
-    destination = Destination(target, retrieval.contexts, originator)
+    destination = Destination(conversation, target, retrieval.contexts, originator)
     try:
         return _run(conversation, request, retrieval, destination, "move", title)
     finally:
@@ -271,10 +276,12 @@ class Destination:
 
     def __init__(
         self,
+        conversation: Conversation,
         target: Target,
         contexts: Sequence[tuple[str, str]],
         originator: tuple[str, int],
     ) -> None:
+        self._conversation = conversation
         self._target = target
         self._originator = originator
         self._batches = [list(batch) for batch in batches(proposals_for(contexts))]
@@ -322,17 +329,27 @@ class Destination:
             raise NoAcceptedContext("the destination accepts no presentation context for it")
         with stored.open(list(accepted)) as (transfer_syntax, data):
             try:
-                answer = session.store(
-                    accepted[transfer_syntax],
-                    stored.sop_class_uid,
-                    stored.sop_instance_uid,
-                    data,
+                session.begin_store(
+                    accepted[transfer_syntax], stored.sop_class_uid, stored.sop_instance_uid, data
                 )
+                self._await_answer(session)
+                answer = session.finish_store()
             except (AssociationError, InputError) as error:
                 self._lost(number, session, str(error))
                 raise SubOperationFailed(str(error)) from None
         self._has_answered.add(number)
         return answer.status
+
+    def _await_answer(self, session: Session) -> None:
+        """Wait for the destination, but no longer than who asked wants to."""
+        seconds = session.target.timeouts.dimse
+        if self._conversation.await_other(session.fileno(), seconds):
+            return
+        if self._conversation.is_over():
+            if session.has_arrived(_GRACE):
+                return
+            raise AssociationAborted("it was ended before the destination had answered")
+        raise PeerTimeout(f"{session.target} did not answer C-STORE-RQ within {seconds:g} s")
 
     def _session(self, number: int) -> Session:
         if number in self._given_up:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from pydicom.dataset import Dataset
@@ -23,7 +26,13 @@ from pacs_cli.errors import AssociationAborted, PeerProtocolError
 from pacs_cli.net.channel import Wakeup
 from pacs_cli.net.target import Target, Timeouts
 from pacs_cli.services.query_scp import MAX_IDENTIFIER, QueryRetrieve
-from pacs_cli.services.results import AssociationEnded, FindResponse, Found, Retrieved
+from pacs_cli.services.results import (
+    AssociationEnded,
+    AssociationOpened,
+    FindResponse,
+    Found,
+    Retrieved,
+)
 from pacs_cli.services.retrieve_scp import proposals_for
 from pacs_cli.services.scu import Session
 from pacs_cli.wire.association import Limits
@@ -31,8 +40,17 @@ from pacs_cli.wire.command import Command, CommandField, encode_command
 from pacs_cli.wire.negotiation import Proposal
 from pacs_cli.wire.userinfo import ExtendedNegotiation, RoleSelection, UserInformation
 from tests.archive.many import make_index
-from tests.archive.querying import filled, identifier
-from tests.support import CT, EXPLICIT, IMPLICIT, MR, Running, misbehaving_peer, running_provider
+from tests.archive.querying import filled, identifier, put
+from tests.support import (
+    CT,
+    EXPLICIT,
+    IMPLICIT,
+    MR,
+    MemoryHandler,
+    Running,
+    misbehaving_peer,
+    running_provider,
+)
 
 ROOT = "1.2.840.10008.5.1.4.1.2.2."
 FIND, MOVE, GET = ROOT + "1", ROOT + "2", ROOT + "3"
@@ -363,31 +381,91 @@ def test_destination_that_takes_some_gets_them(
     assert (moved.completed, moved.failed) == (completed, 1)
 
 
-def test_move_is_cancelled_between_objects(archive: Archive) -> None:
+def cancel_of(message_id: int) -> bytes:
+    """A P-DATA-TF PDU with a C-CANCEL, written past pynetdicom's queue: it arrives at once."""
+    elements = {"MessageIDBeingRespondedTo": message_id}
+    command = encode_command(Command(CommandField.C_CANCEL_RQ, elements))
+    fragment = (len(command) + 2).to_bytes(4, "big") + b"\1\3" + command
+    return b"\4\0" + len(fragment).to_bytes(4, "big") + fragment
+
+
+@pytest.mark.parametrize("is_hanging", [False, True])
+def test_move_is_cancelled_at_once(archive: Archive, is_hanging: bool) -> None:
     # PS3.4 C.4.2.1.5, FE00: with what remains
+    came: list[str] = []
+    go_on = threading.Event()
+
+    def store(event: object) -> int:
+        if not came:
+            mover.dul.socket.send(cancel_of(9))
+        came.append(str(event.request.AffectedSOPInstanceUID))
+        if is_hanging:
+            go_on.wait(10)
+        return 0
+
+    with pynetdicom_scp(store, CT, MR) as place, answering(archive, unhurried(place)) as running:
+        asker = AE("MOVER")
+        asker.add_requested_context(MOVE)
+        mover = asker.associate("127.0.0.1", running.listener.port)
+        began = time.monotonic()
+        *_, (final, _) = mover.send_c_move(
+            identifier("STUDY", "StudyInstanceUID=1.2.1"), "BAD", MOVE, msg_id=9
+        )
+        assert time.monotonic() - began < 2
+        go_on.set()
+        mover.release()
+    assert final.Status == 0xFE00
+    counts = final.NumberOfCompletedSuboperations, final.NumberOfFailedSuboperations
+    assert counts == ((0, 1) if is_hanging else (1, 0))
+    assert final.NumberOfRemainingSuboperations == 2
+    assert len(came) == 1
+
+
+def unhurried(target: Target) -> Target:
+    return replace(target, timeouts=Timeouts(5, 5, 10))
+
+
+def test_get_is_cancelled_between_objects(archive: Archive) -> None:
+    # PS3.4 C.4.3.1.4
     came: list[str] = []
 
     def store(event: object) -> int:
         if not came:
-            # past pynetdicom's queue: it has arrived when this object is answered
-            mover.dul.socket.send(cancel)
+            getter.dul.socket.send(cancel_of(9))
         came.append(str(event.request.AffectedSOPInstanceUID))
         return 0
 
-    command = encode_command(Command(CommandField.C_CANCEL_RQ, {"MessageIDBeingRespondedTo": 9}))
-    fragment = (len(command) + 2).to_bytes(4, "big") + b"\1\3" + command
-    cancel = b"\4\0" + len(fragment).to_bytes(4, "big") + fragment
-    with pynetdicom_scp(store, CT, MR) as target, answering(archive, target) as running:
-        asker = AE("MOVER")
-        asker.add_requested_context(MOVE)
-        mover = asker.associate("127.0.0.1", running.listener.port)
-        *_, (final, _) = mover.send_c_move(
-            identifier("STUDY", "StudyInstanceUID=1.2.1"), "BAD", MOVE, msg_id=9
+    asker = AE("GETTER")
+    asker.add_requested_context(GET)
+    asker.add_requested_context(CT)
+    with answering(archive) as running:
+        getter = asker.associate(
+            *("127.0.0.1", running.listener.port),
+            ext_neg=[build_role(CT, scp_role=True)],
+            evt_handlers=[(evt.EVT_C_STORE, store)],
         )
-        mover.release()
+        *_, (final, _) = getter.send_c_get(
+            identifier("STUDY", "StudyInstanceUID=1.2.1"), GET, msg_id=9
+        )
+        getter.release()
     assert final.Status == 0xFE00
     assert (final.NumberOfCompletedSuboperations, final.NumberOfRemainingSuboperations) == (1, 2)
-    assert len(came) == 1
+
+
+def test_more_contexts_than_fit_are_further_associations(tmp_path: Path) -> None:
+    # each SOP class is proposed as it is stored and in the other native syntax: 140 contexts
+    classes = [f"1.2.826.0.1.3680043.10.7.{number}" for number in range(70)]
+    handler = MemoryHandler()
+    with open_archive(tmp_path) as held, running_provider(handler) as destination:
+        for number, sop_class in enumerate(classes):
+            put(held, f"1.2.1.1.{number}", {}, sop_class)
+        target = replace(destination.target(), called_ae_title="BAD")
+        with answering(held, target) as running:
+            *_, final = move(running)
+        opened = destination.wait_for(AssociationOpened, 2)
+    assert (final.Status, final.NumberOfCompletedSuboperations) == (0, 70)
+    assert [each.accepted for each in opened] == [128, 12]
+    assert {request.affected_sop_class_uid for request, _ in handler.stored} == set(classes)
 
 
 def test_getter_that_does_not_answer_is_aborted_in_time(archive: Archive) -> None:
