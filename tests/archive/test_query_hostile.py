@@ -189,6 +189,41 @@ def test_any_text_is_answered_or_refused(archive: Archive, tag: int, text: str) 
     assert found in (0xA900, 0xC000) or isinstance(found, list)
 
 
+_VRS = "AE AS AT CS DA DS DT FD FL IS LO LT OB OW PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT UV"
+_TAGS = st.one_of(
+    st.sampled_from(
+        [
+            *(0x00080005, 0x00080018, 0x00080020, 0x00080030, 0x00080050, 0x00080061, 0x00081030),
+            *(0x00081032, 0x00100010, 0x00100020, 0x00101010, 0x00104000, 0x0020000D, 0x00201208),
+            *(0x00290010, 0x00291010, 0x0040A730, 0x7FE00010),
+        ]
+    ),
+    st.integers(0x00080001, 0xFFFAFFFF),
+)
+
+
+@given(
+    elements=st.dictionaries(
+        _TAGS, st.tuples(st.sampled_from(_VRS.split()), st.binary(max_size=40)), max_size=8
+    )
+)
+def test_elements_of_any_vr_are_answered_or_refused(
+    archive: Archive, elements: dict[int, tuple[str, bytes]]
+) -> None:
+    elements[0x00080052] = ("CS", b"STUDY ")
+    data = b"".join(_explicit(tag, *each) for tag, each in sorted(elements.items()))
+    found = find(archive, data)
+    assert found in (0xA900, 0xC000) or isinstance(found, list)
+
+
+def _explicit(tag: int, vr: str, value: bytes) -> bytes:
+    value += bytes(len(value) % 2)
+    head = (tag >> 16).to_bytes(2, "little") + (tag & 0xFFFF).to_bytes(2, "little") + vr.encode()
+    if vr in ("OB", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"):
+        return head + bytes(2) + len(value).to_bytes(4, "little") + value
+    return head + len(value).to_bytes(2, "little") + value
+
+
 #: Characters that mean something to SQL, GLOB, DICOM or a regular expression, and others.
 _MEANT = st.text(alphabet="ab*?[]^-%_'\"(.+éß^= ", max_size=12)
 

@@ -23,6 +23,8 @@ from pacs_cli.dicom.json_model import dicom_json, flat, text_at
 from pacs_cli.dicom.keys import assemble, parse_key
 from pacs_cli.errors import MalformedDataset, UsageError
 from tests.dicom.datasets import IMPLICIT, LITTLE, datasets, element, nested, sequence, written
+from tests.support import EXPLICIT as EXPLICIT_UID
+from tests.support import IMPLICIT as IMPLICIT_UID
 
 EXPLICIT_UID, IMPLICIT_UID = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
 SYNTAXES = {EXPLICIT_UID: LITTLE, IMPLICIT_UID: IMPLICIT}
@@ -246,3 +248,13 @@ def test_broken_identifier_is_refused_or_shown_in_every_form(syntax, dataset, se
     for each in decoded:
         text_at(decoded, [each.tag])
     unknown_character_sets(decoded)
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT_UID, IMPLICIT_UID])
+def test_tag_that_is_cut_stays_as_its_bytes(syntax):
+    head = b"\x28\x00\x09\x00"
+    length = b"AT\x06\x00" if syntax == EXPLICIT_UID else b"\x06\x00\x00\x00"
+    dataset = decode_identifier(head + length + b"\x18\x00\x63\x10\x00\x00", syntax)
+    element = dataset[0x00280009]
+    assert (element.VR, element.value) == ("OB", b"\x18\x00\x63\x10\x00\x00")
+    assert text_at(dataset, [0x00280009])
