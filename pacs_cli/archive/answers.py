@@ -48,19 +48,74 @@ class Answer:
     row: Sequence[str | int | None]
     extras: Sequence[tuple[int, str, Dataset]] = ()
 
+    def text(self, output: Output) -> str:
+        """Return the value of one attribute."""
+        if output.position is None:
+            return output.constant
+        value = self.row[output.position]
+        return "" if value is None else str(value)
+
     def encode(self, transfer_syntax_uid: str) -> bytes:
         """Return the identifier, labelled with the smallest character set that holds it.
 
         transfer_syntax_uid  Implicit or Explicit VR, not deflated
         source  PS3.5 6.1.2.3; PS3.3 C.12.1.1.2
         """
+        return Encoder(self.outputs, transfer_syntax_uid).encode(self)
+
+
+class Encoder:
+    """Encodes the answers of one query, which all have the same outputs."""
+
+    def __init__(self, outputs: Sequence[Output], transfer_syntax_uid: str) -> None:
         encoding = encoding_of(transfer_syntax_uid)
-        writer = _Writer(encoding.explicit, encoding.little)
-        texts = [(output, self._text(output)) for output in self.outputs]
+        self._outputs = outputs
+        self._writer = _Writer(encoding.explicit, encoding.little)
+        self._is_plain = all(output.constant.isascii() for output in outputs)
+        # of each element all that does not change: the whole, or what is before its length
+        self._steps = [
+            (
+                output.position,
+                self._writer.element(
+                    output.tag, output.vr, output.constant.encode("ascii", "replace")
+                )
+                if output.position is None
+                else self._writer.prefix(output.tag, output.vr),
+                b"\0" if output.vr == "UI" else b" ",
+            )
+            for output in sorted(outputs, key=lambda output: output.tag)
+        ]
+
+    def encode(self, answer: Answer) -> bytes:
+        """Return the identifier of an answer; see Answer.encode."""
+        if answer.extras or not self._is_plain:
+            return self._labelled(answer)
+        row, length = answer.row, self._writer.length
+        parts = []
+        for position, prefix, padding in self._steps:
+            if position is None:
+                parts.append(prefix)
+                continue
+            value = row[position]
+            text = "" if value is None else str(value)
+            size = len(text)
+            if not text.isascii() or size > _MAX_LENGTH:
+                return self._labelled(answer)
+            data = text.encode("ascii")
+            if size % 2:
+                data += padding
+                size += 1
+            parts.append(prefix + length(size) + data)
+        return b"".join(parts)
+
+    def _labelled(self, answer: Answer) -> bytes:
+        """Return it with its character set, should it need one, and with what files had."""
+        writer = self._writer
+        texts = [(output, answer.text(output)) for output in self._outputs]
         term = _character_set(
             "".join(
                 [text for output, text in texts if output.vr in CHARACTER_SET_VRS]
-                + [_all_text(dataset) for _, _, dataset in self.extras]
+                + [_all_text(dataset) for _, _, dataset in answer.extras]
             )
         )
         codec = _CODECS[term]
@@ -77,15 +132,9 @@ class Answer:
         ]
         if term:
             elements.append((CHARACTER_SET, writer.element(CHARACTER_SET, "CS", term.encode())))
-        for tag, vr, dataset in self.extras:
+        for tag, vr, dataset in answer.extras:
             elements.append((tag, _extra(dataset, tag, vr, writer, term)))
         return b"".join(element for _, element in sorted(elements))
-
-    def _text(self, output: Output) -> str:
-        if output.position is None:
-            return output.constant
-        value = self.row[output.position]
-        return "" if value is None else str(value)
 
 
 class _Writer:
@@ -97,6 +146,12 @@ class _Writer:
         self._short = struct.Struct(f"{order}HH2sH").pack
         self._long = struct.Struct(f"{order}HH2sHL").pack
         self._implicit = struct.Struct(f"{order}HHL").pack
+        self._tag = struct.Struct(f"{order}HH").pack
+        self.length = struct.Struct(f"{order}{'H' if explicit else 'L'}").pack
+
+    def prefix(self, tag: int, vr: str) -> bytes:
+        """Return what is before the length of an element, the VR being one of two bytes of it."""
+        return self._tag(tag >> 16, tag & 0xFFFF) + (vr.encode() if self.explicit else b"")
 
     def element(self, tag: int, vr: str, value: bytes) -> bytes:
         """Return one element, its value padded; one that is too long is left empty."""

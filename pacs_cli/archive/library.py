@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pacs_cli.archive.answers import failed_list
+from pacs_cli.archive.answers import Encoder, failed_list
 from pacs_cli.archive.index import Index
 from pacs_cli.archive.outgoing import Outgoing
 from pacs_cli.archive.query import (
@@ -71,12 +71,11 @@ class ArchiveLibrary:
             self._ae_title,
         )
         self._index.flush()
-        syntax = request.transfer_syntax_uid
         answers = self._catalogue.find(question, is_cancelled)
         return FindAnswers(
             str(question.level),
             _PENDING_WITH_WARNING if question.has_unsupported_keys else _PENDING,
-            (answer.encode(syntax) for answer in answers),
+            map(Encoder(question.outputs, request.transfer_syntax_uid).encode, answers),
         )
 
     def retrieve(self, request: QueryRequest, is_cancelled: Callable[[], bool]) -> ArchiveRetrieval:

@@ -126,7 +126,7 @@ def answer_find(conversation: Conversation, library: Library, request: QueryRequ
         for identifier in answers.identifiers:
             if conversation.is_over():
                 break
-            conversation.respond(answers.status, None, identifier)
+            conversation.queue(answers.status, identifier)
             matches += 1
     except (QueryRefused, OutputError) as error:
         status, comment, elements = failure_of(error)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from pydicom.dataset import Dataset
 
+from pacs_cli.archive.answers import Encoder
 from pacs_cli.archive.handler import Archive
 from pacs_cli.archive.query import Abilities, read_question, read_selection
 from pacs_cli.dicom.identifier import decode_identifier
@@ -304,6 +305,15 @@ def test_an_answer_is_in_the_smallest_set_that_holds_it(
         dataset = decode_identifier(answer.encode(syntax), syntax)
         assert str(dataset.PatientName) == name
         assert dataset.get("SpecificCharacterSet") == label
+
+
+@pytest.mark.parametrize("syntax", [IMPLICIT, EXPLICIT, BIG_ENDIAN])
+def test_short_way_of_encoding_gives_the_same_bytes(archive: Archive, syntax: str) -> None:
+    keys = ("StudyInstanceUID", "StudyDate", "StudyDescription", "NumberOfStudyRelatedInstances")
+    question = read_question(Model.STUDY_ROOT, identifier("STUDY", *keys), ae_title="HERE")
+    encoder = Encoder(question.outputs, syntax)
+    for answer in catalogue(archive).find(question):
+        assert encoder.encode(answer) == encoder._labelled(answer)
 
 
 def test_what_has_no_value_is_returned_empty(archive: Archive) -> None:

@@ -23,8 +23,6 @@ from pacs_cli.dicom.json_model import dicom_json, flat, text_at
 from pacs_cli.dicom.keys import assemble, parse_key
 from pacs_cli.errors import MalformedDataset, UsageError
 from tests.dicom.datasets import IMPLICIT, LITTLE, datasets, element, nested, sequence, written
-from tests.support import EXPLICIT as EXPLICIT_UID
-from tests.support import IMPLICIT as IMPLICIT_UID
 
 EXPLICIT_UID, IMPLICIT_UID = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
 SYNTAXES = {EXPLICIT_UID: LITTLE, IMPLICIT_UID: IMPLICIT}
