@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -21,6 +23,7 @@ from pynetdicom.sop_class import (
     StudyRootQueryRetrieveInformationModelMove,
 )
 
+from tests.archive.many import make_index
 from tests.interop.find_peers import PATIENTS, Peer, fill, write_archive
 from tests.interop.peers import (
     Archive,
@@ -323,6 +326,66 @@ def test_identifier_without_a_level_is_refused(held):
     association.release()
     assert final.Status == 0xA900
     assert final.OffendingElement == 0x00080052
+
+
+def test_findscu_of_dcmtk_cancels(tmp_path):
+    make_index(tmp_path, 100_000)
+    with pacs_storescp(tmp_path, "--qr", "--aet", "PACS") as started:
+        done = run(
+            *("findscu", "-S", "--cancel", "3", "-aec", "PACS"),
+            *keys("STUDY", "StudyInstanceUID", "PatientName"),
+            *("127.0.0.1", str(started.port)),
+        )
+    assert done.returncode == 0, done.stderr
+    (event,) = started.kind("find")
+    assert event["status"] == "FE00"
+    assert 3 <= event["matches"] < 100_000
+
+
+APPLICATIONS = {
+    "findscu": ("-S", 6),
+    "getscu": ("-S", 4),
+}
+
+
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_applications_of_pynetdicom_ask(held, tmp_path, name):
+    model, count = APPLICATIONS[name]
+    typed = keys("STUDY", f"StudyInstanceUID={STUDY if name == 'getscu' else ''}")
+    options = ["-w"] if name == "findscu" else ["-od", "."]
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pynetdicom", name, "127.0.0.1", str(held.port)),
+            *("-aec", "PACS", model, *options, *typed),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len([path for path in tmp_path.iterdir() if path.is_file()]) == count
+
+
+def test_movescu_of_pynetdicom_moves(tmp_path):
+    with (
+        Receiver() as receiver,
+        archive(tmp_path, "--move-to", f"RECEIVER@127.0.0.1:{receiver.port}") as started,
+    ):
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "pynetdicom", "movescu", "127.0.0.1", str(started.port)),
+                *("-aec", "PACS", "-aem", "RECEIVER", "-S"),
+                *keys("STUDY", f"StudyInstanceUID={STUDY}"),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert {uid for uid, _, _ in receiver.requests} == OF_STUDY
 
 
 # -- Orthanc, which asks and is sent to ------------------------------------------------------
