@@ -139,14 +139,6 @@ class Session:
         """Every proposed presentation context and what the peer made of it."""
         return self._association.contexts
 
-    def fileno(self) -> int:
-        """Return the descriptor that becomes readable when the peer says something."""
-        return self._channel.fileno()
-
-    def has_arrived(self, seconds: float) -> bool:
-        """Whether the peer says something by then."""
-        return self._channel.has_arrived(seconds)
-
     def context_for(self, abstract_syntax: str, transfer_syntax: str = "") -> Context | None:
         """Return an accepted context for the SOP class, in that transfer syntax if one is given."""
         for context in self.contexts.values():
@@ -154,6 +146,14 @@ class Session:
             if is_served and transfer_syntax in ("", context.transfer_syntax):
                 return context
         return None
+
+    def fileno(self) -> int:
+        """Return the descriptor that becomes readable when the peer says something."""
+        return self._channel.fileno()
+
+    def has_arrived(self, seconds: float) -> bool:
+        """Whether the peer says something by then."""
+        return self._channel.has_arrived(seconds)
 
     def echo(self, context_id: int) -> EchoResult:
         """Ask for a C-ECHO; the peer's status is the result, whatever it is."""

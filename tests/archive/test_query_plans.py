@@ -11,7 +11,7 @@ from pacs_cli.archive.columns import FROM
 from pacs_cli.archive.handler import Archive, open_archive
 from pacs_cli.archive.query import Abilities, read_question
 from pacs_cli.dicom.query import Model
-from tests.archive.many import make_index
+from tests.archive.large import make_index
 from tests.archive.querying import catalogue, identifier
 
 RELATIONAL = Abilities(is_relational=True)

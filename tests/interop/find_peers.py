@@ -115,13 +115,6 @@ def orthanc(folder: Path) -> Iterator[Peer]:
 
 
 @contextmanager
-def ours(folder: Path) -> Iterator[Peer]:
-    """Our own archive."""
-    with pacs_storescp(folder, "--qr", "--aet", "PACS") as archive:
-        yield Peer("PACS", archive.port)
-
-
-@contextmanager
 def qrscp(folder: Path) -> Iterator[Peer]:
     """pynetdicom's archive."""
     port = free_port()
@@ -149,3 +142,10 @@ def wlmscpfs(folder: Path, items: list[Dataset]) -> Iterator[Peer]:
     with running(program, "-dfp", folder, "-csk", str(port)) as process:
         await_port(port, process)
         yield Peer("WORKLIST", port)
+
+
+@contextmanager
+def ours(folder: Path) -> Iterator[Peer]:
+    """Our own archive."""
+    with pacs_storescp(folder, "--qr", "--aet", "PACS") as archive:
+        yield Peer("PACS", archive.port)

@@ -23,7 +23,7 @@ from pynetdicom.sop_class import (
     StudyRootQueryRetrieveInformationModelMove,
 )
 
-from tests.archive.many import make_index
+from tests.archive.large import make_index
 from tests.interop.find_peers import PATIENTS, Peer, fill, write_archive
 from tests.interop.peers import (
     Archive,

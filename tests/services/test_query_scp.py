@@ -39,7 +39,7 @@ from pacs_cli.wire.association import Limits
 from pacs_cli.wire.command import Command, CommandField, encode_command
 from pacs_cli.wire.negotiation import Proposal
 from pacs_cli.wire.userinfo import ExtendedNegotiation, RoleSelection, UserInformation
-from tests.archive.many import make_index
+from tests.archive.large import make_index
 from tests.archive.querying import filled, identifier, put
 from tests.support import (
     CT,
