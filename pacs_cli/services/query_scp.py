@@ -140,11 +140,16 @@ def answer_find(conversation: Conversation, library: Library, request: QueryRequ
     return Found(request.association, level, status, comment, matches, time.monotonic() - began)
 
 
-def failure_of(error: QueryRefused | OutputError) -> tuple[int, str, dict[str, Value]]:
-    """Return status, comment and elements of the response that tells of a failure."""
+def failure_of(
+    error: QueryRefused | OutputError, unreadable: int = UNABLE_TO_PROCESS
+) -> tuple[int, str, dict[str, Value]]:
+    """Return status, comment and elements of the response that tells of a failure.
+
+    unreadable  the status when the index cannot be read
+    """
     if isinstance(error, OutputError):
         comment = "the index cannot be read"
-        return UNABLE_TO_PROCESS, comment, {"ErrorComment": comment}
+        return unreadable, comment, {"ErrorComment": comment}
     elements: dict[str, Value] = {"ErrorComment": error.comment[:64]}
     if error.offending_elements:
         elements["OffendingElement"] = error.offending_elements

@@ -44,6 +44,7 @@ from pacs_cli.wire.negotiation import (
 
 PENDING = 0xFF00
 WARNING = 0xB000
+UNABLE_TO_COUNT = 0xA701
 UNABLE_TO_PERFORM = 0xA702
 UNKNOWN_DESTINATION = 0xA801
 
@@ -157,7 +158,7 @@ def _refused(
     destination: str,
     error: QueryRefused | OutputError,
 ) -> Retrieved:
-    status, comment, elements = failure_of(error)
+    status, comment, elements = failure_of(error, UNABLE_TO_COUNT)
     conversation.respond(status, elements)
     return Retrieved(
         request.association, kind, "", destination, status, comment, 0, 0, 0, 0, "", 0.0

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -196,6 +197,37 @@ def test_identifier_that_is_too_long_is_refused(archive: Archive) -> None:
         assert end.status == 0xC000
         (again,) = session.find(1, b"\x08\x00\x52\x00CS\x04\x00EXAM")
         assert again.status == 0xA900
+
+
+def test_index_that_cannot_be_read_is_a_failure_and_not_the_end(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    garbage = tmp_path / "garbage.db"
+    garbage.write_bytes(b"no database" * 1000)
+    nobody = Target("nobody", "127.0.0.1", 1, "BAD")
+    with (
+        answering(archive, nobody) as running,
+        Session(running.target(), [Proposal(FIND, (EXPLICIT,))]) as session,
+    ):
+        query = encode_identifier(identifier("STUDY", "PatientID=P1"), EXPLICIT)
+        with monkeypatch.context() as patch:
+            patch.setattr(archive.index, "path", garbage)
+            (end,) = session.find(1, query)
+            (moved,) = move(running)
+        *matches, good = session.find(1, query)
+    assert (end.status, end.comment) == (0xC000, "the index cannot be read")
+    # PS3.4 table C.4-2
+    assert moved.Status == 0xA701
+    assert (len(matches), good.status) == (2, 0)
+
+
+def test_every_association_asks_while_others_do(archive: Archive) -> None:
+    query = identifier("IMAGE", "SOPInstanceUID")
+    with answering(archive) as running, ThreadPoolExecutor(16) as pool:
+        asks = [
+            pool.submit(find, running, query, negotiation=extended(FIND, b"\1")) for _ in range(64)
+        ]
+        assert [len(each.result()) - 1 for each in asks] == [6] * 64
 
 
 # -- cancelling ------------------------------------------------------------------------------
