@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pacs_cli.archive.answers import Encoder, failed_list
+from pacs_cli.archive.answers import Answer, Encoder, failed_list
 from pacs_cli.archive.index import Index
 from pacs_cli.archive.outgoing import Outgoing
 from pacs_cli.archive.query import (
@@ -75,7 +76,7 @@ class ArchiveLibrary:
         return FindAnswers(
             str(question.level),
             _PENDING_WITH_WARNING if question.has_unsupported_keys else _PENDING,
-            map(Encoder(question.outputs, request.transfer_syntax_uid).encode, answers),
+            _encoded(answers, Encoder(question.outputs, request.transfer_syntax_uid)),
         )
 
     def retrieve(self, request: QueryRequest, is_cancelled: Callable[[], bool]) -> ArchiveRetrieval:
@@ -118,6 +119,12 @@ class ArchiveRetrieval:
     def failed_list(self, sop_instance_uids: Sequence[str]) -> bytes:
         """Return the identifier with FailedSOPInstanceUIDList."""
         return failed_list(sop_instance_uids, self._syntax)
+
+
+def _encoded(answers: Generator[Answer], encoder: Encoder) -> Generator[bytes]:
+    with closing(answers):
+        for answer in answers:
+            yield encoder.encode(answer)
 
 
 def _decoded(request: QueryRequest) -> Dataset:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -225,8 +225,8 @@ class Catalogue:
 
     def find(
         self, question: Question, is_cancelled: Callable[[], bool] = lambda: False
-    ) -> Iterator[Answer]:
-        """Yield the matches as they are found, all of one state of the index.
+    ) -> Generator[Answer]:
+        """Yield the matches as they are found, all of one state of the index; to be closed.
 
         is_cancelled  looked at every few milliseconds: the answers end when it is true
         raises        QueryRefused A700 when too many files would have to be read, OutputError when

@@ -30,6 +30,10 @@ _LOOK = 0.05
 _QUEUE = 32
 
 
+#: Seconds for the answer to what was begun, once the provider is to end: it has ten in all.
+_LAST = 3.0
+
+
 class PeerLeft(Exception):
     """The peer ended the association in the middle; `how` is as in AssociationEnded."""
 
@@ -149,6 +153,11 @@ class Conversation:
         self._channel.flush()
         awaited = Deadline("an answer to C-STORE-RQ", self._patience, self._sub_operation)
         while (response := self._answer()) is None:
+            if self._is_stopping():
+                # another serial: a wait of its own
+                awaited = Deadline(
+                    awaited.awaiting, min(self._patience, _LAST), self._sub_operation + 0x10000
+                )
             self._receive(awaited)
             self.check()
         return response.status

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from pacs_cli.errors import OutputError
@@ -123,11 +124,13 @@ def answer_find(conversation: Conversation, library: Library, request: QueryRequ
     try:
         answers = library.find(request, conversation.is_over)
         level = answers.level
-        for identifier in answers.identifiers:
-            if conversation.is_over():
-                break
-            conversation.queue(answers.status, identifier)
-            matches += 1
+        # not left to the collector: a failure keeps the frame, which would keep the connection
+        with closing(answers.identifiers) as identifiers:
+            for identifier in identifiers:
+                if conversation.is_over():
+                    break
+                conversation.queue(answers.status, identifier)
+                matches += 1
     except (QueryRefused, OutputError) as error:
         status, comment, elements = failure_of(error)
     conversation.check()

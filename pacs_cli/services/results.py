@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -130,11 +130,14 @@ class QueryRequest:
 
 @dataclass(frozen=True, slots=True)
 class FindAnswers:
-    """The matches of a C-FIND; `status` is that of each pending response (PS3.4 table C.4-1)."""
+    """The matches of a C-FIND; `status` is that of each pending response (PS3.4 table C.4-1).
+
+    identifiers  to be closed: the archive stands still for them until then
+    """
 
     level: str
     status: int
-    identifiers: Iterator[bytes]
+    identifiers: Generator[bytes]
 
 
 class StoredObject(Protocol):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -230,6 +232,14 @@ def test_every_association_asks_while_others_do(archive: Archive) -> None:
         assert [len(each.result()) - 1 for each in asks] == [6] * 64
 
 
+@pytest.fixture
+def _no_collector() -> Iterator[None]:
+    """Nothing is cleared away but what is let go of."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
 # -- cancelling ------------------------------------------------------------------------------
 
 
@@ -266,6 +276,7 @@ def test_cancelled_query_ends_while_nothing_matches(many: Archive, key: str) -> 
         assert end.status == 0xFE00
 
 
+@pytest.mark.usefixtures("_no_collector")
 def test_query_ends_when_its_peer_goes(many: Archive) -> None:
     with answering(many) as running:
         session = Session(running.target(), [Proposal(FIND, (EXPLICIT,))])
@@ -275,7 +286,11 @@ def test_query_ends_when_its_peer_goes(many: Archive) -> None:
         assert next(responses).is_pending
         session.abort()
         (ended,) = running.wait_for(AssociationEnded)
+        # nobody reads the index any more
+        with closing(sqlite3.connect(many.index.path, timeout=0)) as other:
+            (is_busy, *_) = other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     assert ended.how in ("aborted", "closed")
+    assert not is_busy
 
 
 def test_query_ends_when_the_provider_is_to_end(many: Archive) -> None:
@@ -500,8 +515,11 @@ def test_more_contexts_than_fit_are_further_associations(tmp_path: Path) -> None
     assert {request.affected_sop_class_uid for request, _ in handler.stored} == set(classes)
 
 
-def test_getter_that_does_not_answer_is_aborted_in_time(archive: Archive) -> None:
-    with answering(archive, limits=Limits(idle=0.3)) as running:
+@pytest.mark.parametrize("is_draining", [False, True])
+def test_getter_that_does_not_answer_is_aborted_in_time(
+    archive: Archive, is_draining: bool
+) -> None:
+    with answering(archive, limits=Limits(idle=60 if is_draining else 0.3)) as running:
         roles = UserInformation(role_selections=(RoleSelection(CT, True, True),))
         proposals = [Proposal(GET, (EXPLICIT,)), Proposal(CT, (EXPLICIT,))]
         session = Session(running.target(), proposals, roles)
@@ -512,6 +530,10 @@ def test_getter_that_does_not_answer_is_aborted_in_time(archive: Archive) -> Non
             has_data_set=True,
         )
         session._begin(1, request, (query,))
+        # the object has come, and is not answered
+        assert session.has_arrived(5)
+        if is_draining:
+            running.provider.drain()
         (ended,) = running.wait_for(AssociationEnded)
         session.abort()
     assert ended.how == "timeout"
