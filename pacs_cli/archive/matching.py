@@ -97,14 +97,18 @@ def is_universal(vr: str, text: str) -> bool:
     return not text.strip("*") if vr in _WILD or vr == "UI" else not text
 
 
-def date_time_matcher(dates: str, times: str) -> Callable[[str, str], bool]:
+def date_time_matcher(dates: str, times: str) -> Callable[[str, str], bool] | None:
     """Return what matches a date and a time together, from the one range's begin to its end.
 
+    None when the one is open where the other is not: then they are two ranges.
+
     raises  BadKey
-    source  PS3.4 C.2.2.2.5.4 (combined date-time matching)
+    source  PS3.4 C.2.2.2.5 (combined date-time matching)
     """
     first_day, last_day = _range("DA", dates.strip(" \0"))
     first, last = _range("TM", times.strip(" \0"))
+    if (first_day is None, last_day is None) != (first is None, last is None):
+        return None
     low = (first_day or "") + (first or "000000.000000") if first_day else None
     high = (last_day or "") + (last or "235959.999999") if last_day else None
 
@@ -275,7 +279,7 @@ def _range(vr: str, text: str) -> Range:
     if single := _bounds(vr, text):
         return single
     for match in re.finditer("-", text):
-        first, last = text[: match.start()], text[match.end() :]
+        first, last = text[: match.start()].rstrip(" "), text[match.end() :].lstrip(" ")
         low, high = _bounds(vr, first), _bounds(vr, last)
         if (first or last) and bool(first) == bool(low) and bool(last) == bool(high):
             return low and low[0], high and high[1]

@@ -346,18 +346,20 @@ def _check_uniques(model: Model, level: Level, identifier: Dataset, at_level: bo
 def _combine(question: Question, identifier: Dataset) -> bool:
     """Ask for study date and time as one range, where both have a value.
 
-    source  PS3.4 C.2.2.2.5.4
+    source  PS3.4 C.2.2.2.5
     """
     dates, times = (text_at(identifier, [tag]) for tag in (_STUDY_DATE, _STUDY_TIME))
     if is_universal("DA", dates) or is_universal("TM", times):
         return False
     try:
-        name = question.function(date_time_matcher(dates, times))
+        matches = date_time_matcher(dates, times)
     except BadKey as error:
         raise QueryRefused(
             UNABLE_TO_PROCESS, f"StudyDate, StudyTime: {error}", (_STUDY_DATE, _STUDY_TIME)
         ) from None
-    question.ask(f"{name}(study.study_date, study.study_time)", ())
+    if matches is None:
+        return False
+    question.ask(f"{question.function(matches)}(study.study_date, study.study_time)", ())
     return True
 
 

@@ -81,6 +81,7 @@ ROWS = (
     ("C.2.2.2.5", "StudyDate=-20260102", "13"),
     ("C.2.2.2.5", "StudyDate=20260102-", "12"),
     ("C.2.2.2.5", "StudyDate=2026.01.02-", "12"),
+    ("C.2.2.2.5 with spaces", "StudyDate=20260101 - 20260131", "1"),
     ("C.2.2.2.5 backwards", "StudyDate=20260315-20260102", ""),
     ("C.2.2.2.5", "StudyTime=08-10", "13"),
     ("C.2.2.2.5", "StudyTime=0801-1015", "1"),
@@ -116,12 +117,16 @@ def test_all_keys_must_match(archive: Archive) -> None:
 @pytest.mark.parametrize(
     ("dates", "times", "apart", "together"),
     [
-        # PS3.4 C.2.2.2.5.4: from the begin of the first day to the end on the last one
+        # PS3.4 C.2.2.2.5: from the begin of the first day to the end on the last one
         ("20251231-20260102", "0900-1000", "", ""),
         ("20251231-20260315", "0800-1015", "13", "13"),
         ("20251231-20260315", "0801-1015", "1", "1"),
         ("20251230-20260316", "2300-0100", "", "123"),
         ("20260102-", "1016-", "2", "2"),
+        ("20251231-", "0900-", "12", "12"),
+        # not of the same form: two ranges
+        ("20251231-", "-1015", "13", "13"),
+        ("20251231-20260102", "1000-", "1", "1"),
     ],
 )
 def test_date_and_time_are_one_range_when_negotiated(

@@ -187,7 +187,7 @@ def test_what_is_returned_is_what_the_file_says(archive: Archive) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
-        # PS3.4 C.2.2.2.5.3 and PS3.5 6.2, DT
+        # PS3.4 C.2.2.2.5 and PS3.5 6.2, DT
         ("20260102", "20260102101500", True),
         ("20260102", "20260103", False),
         ("202601", "20260131235959.999999", True),
