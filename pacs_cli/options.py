@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
@@ -384,6 +384,29 @@ def resolve_target(
         ),
         max_pdu=_filled(settings.max_pdu),
     )
+
+
+def move_destinations(
+    typed: Sequence[str], calling_ae_title: str, config: Config | None = None
+) -> dict[str, Target]:
+    """Return AE title -> where a C-MOVE may send: every configured peer, and what was typed.
+
+    calling_ae_title  ours
+    raises            UsageError or ConfigError on a bad address, or one without title or port
+    """
+    config = config or configuration.load(os.environ)
+    network = NetworkOptions(calling_ae_title=calling_ae_title)
+    found: dict[str, Target] = {}
+    for name, known in config.peers.items():
+        place = _known_place(config, known)
+        if place.ae_title and place.port is not None:
+            found[place.ae_title] = resolve_target(PeerOptions(name), None, network, config)
+    for text in typed:
+        target = resolve_target(PeerOptions(text), None, network, Config())
+        if "@" not in text:
+            raise UsageError(f"--move-to {text}: write AET@HOST:PORT")
+        found[target.called_ae_title] = target
+    return found
 
 
 def resolve_listen(options: ListenOptions, config: Config | None = None) -> Listen:

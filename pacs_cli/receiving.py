@@ -13,10 +13,12 @@ from pacs_cli.config import seconds
 from pacs_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from pacs_cli.archive.handler import Archive, Member
     from pacs_cli.archive.settings import ArchiveSettings
     from pacs_cli.net.listener import Caps
     from pacs_cli.options import Listen
     from pacs_cli.pipelines.hooks import HookSettings
+    from pacs_cli.services.query_scp import QueryRetrieve
     from pacs_cli.services.scp import Settings
     from pacs_cli.wire.negotiation import Policy
 
@@ -250,6 +252,53 @@ class AdmissionOptions:
                 uid for name in _names(self.accept) for uid in registry.sop_class_uids(name)
             )
         return accept_policy(classes, known, preferred)
+
+
+@dataclass(frozen=True, slots=True)
+class QueryOptions:
+    """Whether what is held may be asked for, and where it may be sent."""
+
+    is_queried: Annotated[
+        bool,
+        typer.Option(
+            "--qr",
+            help="Answer queries and retrieves too: C-FIND, C-MOVE and C-GET.",
+            rich_help_panel="Query/retrieve",
+        ),
+    ] = False
+    is_fuzzy: Annotated[
+        bool,
+        typer.Option(
+            "--fuzzy",
+            help="In names, marks on letters do not count; the words of a name are matched by "
+            "their beginnings where that is negotiated.",
+            rich_help_panel="Query/retrieve",
+        ),
+    ] = False
+    move_to: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--move-to",
+            metavar="AET@HOST:PORT",
+            help="Let C-MOVE send to this destination, beside the configured peers. Can be "
+            "repeated.",
+            rich_help_panel="Query/retrieve",
+        ),
+    ] = None
+
+    def queries(self, archive: Archive | Member, listen: Listen) -> QueryRetrieve | None:
+        """Return how queries are answered; None without --qr. UsageError on what is mistyped."""
+        from pacs_cli.archive.library import ArchiveLibrary
+        from pacs_cli.options import move_destinations
+        from pacs_cli.services.query_scp import QueryRetrieve
+
+        if not self.is_queried:
+            if self.is_fuzzy or self.move_to:
+                raise UsageError("--fuzzy and --move-to are of queries; add --qr")
+            return None
+        destinations = move_destinations(self.move_to or (), listen.ae_title)
+        library = ArchiveLibrary(archive.index, archive.blobs.root, listen.ae_title, self.is_fuzzy)
+        return QueryRetrieve(library, destinations)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from pacs_cli.net.listener import Caps, Listener
 from pacs_cli.net.target import Target, Timeouts
+from pacs_cli.services.query_scp import QueryRetrieve
 from pacs_cli.services.results import ProviderEvent, StoreOutcome, StoreRequest
 from pacs_cli.services.scp import Provider, Settings
 from pacs_cli.wire.association import Limits
@@ -58,11 +59,17 @@ class MemoryHandler:
 class Running:
     """A provider that serves on a free port, with what it told."""
 
-    def __init__(self, settings: Settings, handler: MemoryHandler, caps: Caps | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        handler: MemoryHandler,
+        caps: Caps | None,
+        queries: QueryRetrieve | None = None,
+    ) -> None:
         self.handler = handler
         self.events: list[ProviderEvent] = []
         self._told = threading.Condition()
-        self.provider = Provider(settings, handler, self._observe)
+        self.provider = Provider(settings, handler, self._observe, queries)
         self.listener = Listener("127.0.0.1", 0, caps)
         self.warnings: list[str] = []
         self.thread = threading.Thread(
@@ -105,12 +112,16 @@ def running_provider(
     caps: Caps | None = None,
     abstract_syntaxes: frozenset[str] | None = None,
     syntaxes: Sequence[str] = (EXPLICIT, IMPLICIT),
+    queries: QueryRetrieve | None = None,
     **settings: object,
 ) -> Iterator[Running]:
     """Serve on a free port inside the block."""
     policy = prefer_in_order(abstract_syntaxes, syntaxes)
     running = Running(
-        Settings(policy, limits=limits or Limits(), **settings), handler or MemoryHandler(), caps
+        Settings(policy, limits=limits or Limits(), **settings),
+        handler or MemoryHandler(),
+        caps,
+        queries,
     )
     running.thread.start()
     try:

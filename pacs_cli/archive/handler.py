@@ -110,14 +110,14 @@ class Member:
         self.blobs = Blobs(root, settings.durability, settings.min_free, share)
         self._turns = self.blobs.turns()
         turn = self._turns.turn(_STRIPES)
-        self._index = Index(db or root / "index.db", self.blobs.is_durable, turn=turn)
-        self.handler = ArchiveHandler(self.blobs, self._index, settings, self._turns)
+        self.index = Index(db or root / "index.db", self.blobs.is_durable, turn=turn)
+        self.handler = ArchiveHandler(self.blobs, self.index, settings, self._turns)
 
     def close(self) -> bool:
         """Close it; return whether nothing is left for the next start to look after."""
         try:
-            self._index.close()
-            return self._index.is_trusted and not self.blobs.is_untidy
+            self.index.close()
+            return self.index.is_trusted and not self.blobs.is_untidy
         finally:
             self._turns.close()
             self.blobs.close()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from pacs_cli.commands.query_events import describe_query
 from pacs_cli.report import Report
 from pacs_cli.services.diagnosis import explain_rejection, explain_status
 from pacs_cli.services.results import (
@@ -14,8 +15,10 @@ from pacs_cli.services.results import (
     AssociationOpened,
     AssociationRefused,
     Echoed,
+    Found,
     InstanceReceived,
     ProviderEvent,
+    Retrieved,
 )
 
 if TYPE_CHECKING:
@@ -52,6 +55,9 @@ class EventReport:
             self._show_end(event)
         elif isinstance(event, Echoed):
             self._emit("echo", event.association, {}, "C-ECHO answered")
+        elif isinstance(event, Found | Retrieved):
+            kind, about, text = describe_query(event)
+            self._emit(kind, event.association, about, text)
         else:
             self._show_instance(event)
 

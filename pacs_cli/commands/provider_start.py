@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pacs_cli.report import Report
 
 if TYPE_CHECKING:
-    from pacs_cli.archive.handler import Archive, ArchiveSettings, Recovered
+    from pacs_cli.archive.handler import Archive, Member, Recovered, Share
     from pacs_cli.net.listener import Listener
+    from pacs_cli.services.query_scp import QueryRetrieve
     from pacs_cli.services.results import ProviderEvent
     from pacs_cli.services.scp import Provider, Settings
     from pacs_cli.services.team import Opened, Team
@@ -63,35 +63,41 @@ def say_listening(
 def team_for(
     processes: int,
     settings: Settings,
-    folder: Path,
-    db: Path | None,
-    kept: ArchiveSettings,
+    join: Callable[[Share], Member],
+    queries: Callable[[Member], QueryRetrieve | None],
     is_told: bool,
 ) -> Team | None:
     """Divide into so many processes, which begin later; None when one serves alone.
 
+    join     opens the archive as one of them
+    queries  gives what each answers queries with
     is_told  whether what becomes of each object is shown or acted on
     """
     if processes == 1:
         return None
-    from pacs_cli.archive.handler import Member, Share
+    from pacs_cli.archive.handler import Share
     from pacs_cli.services.team import Team
 
-    def open_for(lock: int, number: int) -> Opened:
-        return Member(folder, db, kept, Share(lock, number))
+    def open_for(lock: int, number: int) -> tuple[Opened, QueryRetrieve | None]:
+        member = join(Share(lock, number))
+        return member, queries(member)
 
     return Team(processes, settings, open_for, is_told)
 
 
 def server_of(
-    archive: Archive, settings: Settings, observe: Observe, team: Team | None
+    archive: Archive,
+    settings: Settings,
+    observe: Observe,
+    queries: QueryRetrieve | None,
+    team: Team | None,
 ) -> _Alone | _Together:
     """Return what serves connections."""
     from pacs_cli.services.scp import Provider
 
     if team is not None:
         return _Together(archive, observe, team)
-    return _Alone(Provider(settings, archive.handler, observe))
+    return _Alone(Provider(settings, archive.handler, observe, queries))
 
 
 class _Alone:

@@ -10,13 +10,14 @@ from pacs_cli.commands.provider_events import EventReport
 from pacs_cli.commands.provider_start import say_listening, say_recovered, server_of, team_for
 from pacs_cli.errors import Exit, UsageError
 from pacs_cli.options import Listen, ListenOptions, OutputOptions, resolve_listen
-from pacs_cli.receiving import AdmissionOptions, ArchiveOptions, HookOptions
+from pacs_cli.receiving import AdmissionOptions, ArchiveOptions, HookOptions, QueryOptions
 from pacs_cli.report import Report
 
 if TYPE_CHECKING:
     from pacs_cli.archive.handler import Archive
     from pacs_cli.net.listener import Listener
     from pacs_cli.pipelines.hooks import Hooks
+    from pacs_cli.services.query_scp import QueryRetrieve
     from pacs_cli.services.scp import Settings
     from pacs_cli.services.team import Team
 
@@ -26,12 +27,15 @@ EXAMPLES = (
     ("pacs storescp 11112 --out archive --check-called", "refuse other called AE titles"),
     ("pacs storescp 11112 --out in --allow CT1@10.0.0.5 --accept CT,MR", "from one, of two kinds"),
     ("pacs storescp 11112 --out in --on-study 'route {path}' --study-idle 30", "act on studies"),
+    ("pacs storescp 11112 --out in --qr --move-to WS1@10.0.0.7:104", "answer queries, send too"),
     ("pacs storescp 11112 --out in --fault status=A700,every=10", "test a sender's retries"),
 )
 CONFORMANCE = (
     "Verification and every SOP class of the storage service as SCP, retired ones included, in "
     "every transfer syntax of PS3.6 (PS3.4 Annexes A and B). Level 2 (full) storage: every "
-    "element, private ones included, is kept as received."
+    "element, private ones included, is kept as received. With --qr, Query/Retrieve as SCP (PS3.4 "
+    "Annex C): C-FIND, C-MOVE and C-GET of patient root, study root and patient/study only, "
+    "hierarchical or relational."
 )
 
 #: From SIGTERM to exit: the object in flight is finished and answered, the rest is aborted.
@@ -42,15 +46,17 @@ def storescp(
     listen: ListenOptions,
     archive: ArchiveOptions,
     admission: AdmissionOptions,
+    queries: QueryOptions,
     hooks: HookOptions,
     output: OutputOptions,
 ) -> Exit:
     """Receive objects into an archive: files in folders and an SQLite index of them.
 
-    Answers C-ECHO and C-STORE. Success is answered only when the object is safely in place and
-    indexed. SIGTERM and Ctrl-C finish the object in flight and end within ten seconds.
+    Answers C-ECHO and C-STORE, with --qr also C-FIND, C-MOVE and C-GET. Success is answered only
+    when the object is safely in place and indexed. SIGTERM and Ctrl-C finish the object in flight
+    and end within ten seconds.
     """
-    from pacs_cli.archive.handler import open_archive
+    from pacs_cli.archive.handler import Member, open_archive
     from pacs_cli.net.listener import Listener
     from pacs_cli.pipelines.hooks import Hooks
 
@@ -63,14 +69,21 @@ def storescp(
     settings = admission.provider(where)
     is_told = report.shows_results or hook_settings is not None
     # first, as a process is divided before it opens anything
-    team = team_for(admission.processes(), settings, folder, archive.db, kept, is_told)
+    team = team_for(
+        admission.processes(),
+        settings,
+        lambda share: Member(folder, archive.db, kept, share),
+        lambda member: queries.queries(member, where),
+        is_told,
+    )
     with open_archive(folder, archive.db, kept) as opened:
+        asked = queries.queries(opened, where)
         # last, so that whoever finds the port open is answered at once
         listener = Listener(where.bind, where.port, admission.caps())
         runs = None
         if hook_settings is not None:
             runs = Hooks(hook_settings, folder, report.warning, report.note)
-        return _serve(report, opened, listener, settings, where, runs, team)
+        return _serve(report, opened, listener, settings, where, runs, asked, team)
 
 
 def _serve(
@@ -80,10 +93,11 @@ def _serve(
     settings: Settings,
     where: Listen,
     hooks: Hooks | None,
+    queries: QueryRetrieve | None,
     team: Team | None,
 ) -> Exit:
     events = EventReport(report, hooks.observe if hooks else None)
-    server = server_of(archive, settings, events.show, team)
+    server = server_of(archive, settings, events.show, queries, team)
     is_open = not settings.allow.rules
     say_listening(report, listener, where.ae_title, str(archive.blobs.root), is_open)
     say_recovered(report, archive.recovered)

@@ -135,6 +135,8 @@ def convert(dataset: Dataset) -> None:
     with quietly():
         for tag in list(dataset.keys()):
             try:
+                if _is_cut_tag(dataset, tag):
+                    _keep_bytes(dataset, tag)
                 element = dataset[tag]
                 if " or " in element.VR:
                     _keep_bytes(dataset, tag)
@@ -165,6 +167,14 @@ def unknown_character_sets(dataset: Dataset) -> list[str]:
     terms = dataset.get("SpecificCharacterSet") or ""
     terms = [terms] if isinstance(terms, str) else list(terms)
     return [str(term) for term in terms if str(term) not in python_encoding]
+
+
+def _is_cut_tag(dataset: Dataset, tag: int) -> bool:
+    """Whether a value of VR AT is no whole tags: pydicom makes a list in a list of it."""
+    raw = dataset.get_item(tag)
+    value = getattr(raw, "value", None)
+    is_cut = isinstance(value, bytes) and len(value) % 4 != 0
+    return is_cut and (getattr(raw, "VR", None) or vr_of(tag, "")) == "AT"
 
 
 def _keep_bytes(dataset: Dataset, tag: int) -> None:

@@ -165,6 +165,23 @@ class Channel:
         """
         self._write([data], self.write_timeout)
 
+    def has_arrived(self, seconds: float = 0.0) -> bool:
+        """Whether `receive` would find something by then, and so not wait."""
+        return bool(self._incoming.poll(seconds * 1000))
+
+    def fileno(self) -> int:
+        """Return the descriptor of the connection."""
+        return self._sock.fileno()
+
+    def await_other(self, descriptor: int, seconds: float) -> bool:
+        """Wait until another descriptor is readable; False when this has something, or too late."""
+        self._incoming.register(descriptor, select.POLLIN)
+        try:
+            ready = self._incoming.poll(seconds * 1000)
+        finally:
+            self._incoming.unregister(descriptor)
+        return any(number == descriptor for number, _ in ready)
+
     def receive(self, total: Deadline | None = None) -> Iterator[AssociationEvent]:
         """Write what is due, wait for the peer once, yield what came of it; to be exhausted.
 

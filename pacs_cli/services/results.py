@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -97,6 +98,109 @@ class Handler(Protocol):
 
     def open_store(self, request: StoreRequest) -> Sink:
         """Return the sink of one incoming object; refusals are its outcome, not exceptions."""
+
+
+class QueryRefused(Exception):
+    """A query or a retrieve is answered with a failure (PS3.4 C.4.1.1.4, C.4.2.1.5, C.4.3.1.4).
+
+    comment  for the peer, and so without a value of the archive or of the query
+    """
+
+    def __init__(self, status: int, comment: str, offending_elements: tuple[int, ...] = ()) -> None:
+        super().__init__(comment)
+        self.status = status
+        self.comment = comment
+        self.offending_elements = offending_elements
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRequest:
+    """One C-FIND, C-MOVE or C-GET-RQ with its identifier (PS3.7 9.3.2.1, 9.3.3.1, 9.3.4.1).
+
+    negotiated   the application information that was answered for the SOP class (PS3.4 C.5)
+    """
+
+    association: AssociationInfo
+    message_id: int
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    identifier: bytes
+    negotiated: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class FindAnswers:
+    """The matches of a C-FIND; `status` is that of each pending response (PS3.4 table C.4-1).
+
+    identifiers  to be closed: the archive stands still for them until then
+    """
+
+    level: str
+    status: int
+    identifiers: Generator[bytes]
+
+
+class StoredObject(Protocol):
+    """One object that is to be sent."""
+
+    @property
+    def sop_class_uid(self) -> str:
+        """Its SOP class."""
+
+    @property
+    def sop_instance_uid(self) -> str:
+        """Its SOP instance UID."""
+
+    @property
+    def transfer_syntax_uid(self) -> str:
+        """The one it is stored in."""
+
+    def open(
+        self, accepted: Sequence[str]
+    ) -> AbstractContextManager[tuple[str, Iterable[bytes | memoryview]]]:
+        """Give one of the accepted transfer syntaxes and the data set in it, while it is open.
+
+        raises  InputError when it is in none of them and cannot be brought into one, or cannot
+                be read
+        """
+
+
+class Retrieval(Protocol):
+    """The objects of a C-MOVE or C-GET."""
+
+    @property
+    def level(self) -> str:
+        """The level that is retrieved."""
+
+    @property
+    def count(self) -> int:
+        """How many they are."""
+
+    @property
+    def contexts(self) -> Sequence[tuple[str, str]]:
+        """SOP class and stored transfer syntax of all of them, each pair once."""
+
+    def objects(self) -> Iterator[StoredObject | None]:
+        """Yield each of them, None for one that is gone; raises OutputError."""
+
+    def failed_list(self, sop_instance_uids: Sequence[str]) -> bytes:
+        """Return the identifier that names what failed (PS3.4 C.4.2.1.4.2)."""
+
+
+class Library(Protocol):
+    """Answers queries about what is held. Called from one thread per association.
+
+    `is_cancelled` is looked at every few milliseconds; once it is true nothing more comes.
+    """
+
+    def negotiate(self, sop_class_uid: str, asked: bytes) -> bytes:
+        """Return the application information that answers what a peer asks for (PS3.4 C.5)."""
+
+    def find(self, request: QueryRequest, is_cancelled: Callable[[], bool]) -> FindAnswers:
+        """Return the matches; raises QueryRefused, also between them."""
+
+    def retrieve(self, request: QueryRequest, is_cancelled: Callable[[], bool]) -> Retrieval:
+        """Return what is to be sent; raises QueryRefused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +328,47 @@ class InstanceReceived:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A C-FIND was answered with `status` after so many matches."""
+
+    association: AssociationInfo
+    level: str
+    status: int
+    comment: str
+    matches: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """A C-MOVE or C-GET was answered with `status`; the rest counts its sub-operations.
+
+    kind         move or get
+    destination  AE title, of a C-MOVE
+    reason       why the first that failed did
+    """
+
+    association: AssociationInfo
+    kind: str
+    level: str
+    destination: str
+    status: int
+    comment: str
+    completed: int
+    failed: int
+    warning: int
+    remaining: int
+    reason: str
+    seconds: float
+
+
 ProviderEvent = (
-    AssociationOpened | AssociationRefused | AssociationEnded | Echoed | InstanceReceived
+    AssociationOpened
+    | AssociationRefused
+    | AssociationEnded
+    | Echoed
+    | InstanceReceived
+    | Found
+    | Retrieved
 )

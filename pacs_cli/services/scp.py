@@ -1,5 +1,7 @@
 """The provider: answers associations, C-ECHO and C-STORE; what it keeps is the handler's.
 
+Query/retrieve is answered in `query_scp` and `retrieve_scp`; here it is only told apart.
+
 source  PS3.7 9.1.1 and 9.1.5, PS3.4 Annexes A and B, PS3.8 9.3
 """
 
@@ -16,7 +18,17 @@ from pacs_cli.errors import PeerProtocolError, PeerTimeout
 from pacs_cli.net.channel import Channel, Wakeup
 from pacs_cli.net.target import WRITE_TIMEOUT
 from pacs_cli.services.admission import NOT_ALLOWED, Allow
+from pacs_cli.services.conversation import Conversation, PeerLeft
 from pacs_cli.services.faults import GARBAGE, Fault, FaultInjected, FaultKind, FaultPlan, pause
+from pacs_cli.services.query_scp import (
+    OPERATIONS,
+    Identifier,
+    QueryRetrieve,
+    answer_extended,
+    answer_find,
+    answer_roles,
+    with_queries,
+)
 from pacs_cli.services.results import (
     AssociationEnded,
     AssociationInfo,
@@ -26,10 +38,12 @@ from pacs_cli.services.results import (
     Handler,
     InstanceReceived,
     ProviderEvent,
+    QueryRequest,
     Sink,
     StoreOutcome,
     StoreRequest,
 )
+from pacs_cli.services.retrieve_scp import answer_get, answer_move
 from pacs_cli.wire.association import (
     Aborted,
     Association,
@@ -49,7 +63,6 @@ from pacs_cli.wire.negotiation import Policy, answer_contexts
 from pacs_cli.wire.pdu import AssociateAccept, AssociateRequest
 from pacs_cli.wire.userinfo import (
     AsynchronousOperationsWindow,
-    RoleSelection,
     UserInformation,
 )
 
@@ -58,6 +71,7 @@ SUCCESS = 0x0000
 NOT_AUTHORIZED_SOP_CLASS = 0x0122
 UNRECOGNIZED_OPERATION = 0x0211
 CANNOT_UNDERSTAND = 0xC000
+DOES_NOT_MATCH_SOP_CLASS = 0xA900
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +109,7 @@ class Provider:
 
     handler  takes the objects
     observe  told of every event, from the thread in which it happens
+    queries  answers C-FIND, C-MOVE and C-GET; None refuses them
     places   how many associations each of the processes has that serve together; ours is the one
              at `place`
     """
@@ -104,12 +119,16 @@ class Provider:
         settings: Settings,
         handler: Handler,
         observe: Callable[[ProviderEvent], None],
+        queries: QueryRetrieve | None = None,
         places: MutableSequence[int] | memoryview | None = None,
         place: int = 0,
     ) -> None:
+        if queries is not None:
+            settings = replace(settings, policy=with_queries(settings.policy))
         self.settings = settings
         self.handler = handler
         self.observe = observe
+        self.queries = queries
         self.wakeup = Wakeup()
         self._lock = threading.Lock()
         self._admitted: set[_Connection] = set()
@@ -180,6 +199,8 @@ class _Connection:
         self._how = ""
         self._stored = self._failed = self._size = 0
         self._store: _Incoming | None = None
+        # the query that has arrived, answered once all that came with it is understood
+        self._query: tuple[Conversation, QueryRequest] | None = None
 
     def run(self) -> None:
         """Serve until the association is over, and tell how it ended."""
@@ -219,6 +240,9 @@ class _Connection:
                 self._act(event)
         if views and self._store is not None:
             self._write(self._store, views)
+        if self._query is not None and not self._how:
+            self._converse(*self._query)
+            self._query = None
         if self._association.is_over and not self._how:
             # closed (AA-5) or aborted (AA-2) before a request, as port scans and health checks do
             self._how = "closed"
@@ -273,7 +297,7 @@ class _Connection:
                 request.called_ae_title,
                 request.calling_ae_title,
                 answer_contexts(request, settings.policy),
-                _user_information(request, settings.limits.max_pdu_length),
+                _user_information(request, settings.limits.max_pdu_length, self._provider.queries),
             )
             self._association.accept(answer)
             refused = sum(result.result != 0 for result in answer.contexts)
@@ -313,6 +337,9 @@ class _Connection:
     # -- messages ----------------------------------------------------------------------------
 
     def _command(self, context_id: int, command: Command) -> None:
+        if self._query is not None:
+            self._query[0].take(command)
+            return
         if command.field == CommandField.C_CANCEL_RQ:
             # PS3.7 9.3.2.3: a cancel of nothing has no answer
             return
@@ -328,7 +355,13 @@ class _Connection:
                 refusal = CANNOT_UNDERSTAND, "C-STORE without a data set"
             self._begin_store(context_id, command, refusal)
             return
-        if command.field != CommandField.C_ECHO_RQ:
+        is_query = self._provider.queries and context.abstract_syntax in OPERATIONS
+        if is_query and command.field == OPERATIONS[context.abstract_syntax]:
+            if command.has_data_set:
+                self._begin_store(context_id, command, refusal, Identifier())
+                return
+            refusal = DOES_NOT_MATCH_SOP_CLASS, "a query without an identifier"
+        elif command.field != CommandField.C_ECHO_RQ:
             refusal = UNRECOGNIZED_OPERATION, ""
         if command.has_data_set:
             # drained, then answered: only a store has a data set here
@@ -341,7 +374,11 @@ class _Connection:
             self._provider.observe(Echoed(self._info))
 
     def _begin_store(
-        self, context_id: int, command: Command, refusal: tuple[int, str] | None
+        self,
+        context_id: int,
+        command: Command,
+        refusal: tuple[int, str] | None,
+        identifier: Identifier | None = None,
     ) -> None:
         request = StoreRequest(
             self._info,
@@ -354,7 +391,11 @@ class _Connection:
         fault = self._faults.on_store(number) if number else None
         if fault and fault.kind is FaultKind.STATUS:
             refusal = refusal or (fault.status, str(fault))
-        sink = _Refusal(*refusal) if refusal else self._provider.handler.open_store(request)
+        sink: Sink | Identifier
+        if refusal:
+            sink = _Refusal(*refusal)
+        else:
+            sink = identifier or self._provider.handler.open_store(request)
         self._store = _Incoming(command, request, sink, number, fault)
         if not command.has_data_set:
             self._complete(context_id, [])
@@ -366,6 +407,10 @@ class _Connection:
             # of a C-CANCEL, which should have none and gets no answer
             return
         self._write(store, views)
+        if isinstance(store.sink, Identifier):
+            self._store = None
+            self._begin_query(context_id, store.command, store.sink)
+            return
         outcome = store.sink.finish()
         fault, self._store = store.fault, None
         if fault and fault.kind is FaultKind.WARNING and outcome.status == SUCCESS:
@@ -386,6 +431,52 @@ class _Connection:
             if is_store:
                 seconds = time.monotonic() - store.began
                 self._provider.observe(InstanceReceived(store.request, outcome, seconds))
+
+    def _begin_query(self, context_id: int, command: Command, identifier: Identifier) -> None:
+        if identifier.is_too_long:
+            self._respond(context_id, command, CANNOT_UNDERSTAND, "the identifier is too long")
+            return
+        context = self._association.contexts[context_id]
+        request = QueryRequest(
+            self._info,
+            command.message_id,
+            context.abstract_syntax,
+            context.transfer_syntax,
+            bytes(identifier.data),
+            self._negotiated(context.abstract_syntax),
+        )
+        patience = self._provider.settings.limits.idle
+        conversation = Conversation(
+            self._channel, context_id, command, lambda: self._provider.is_draining, patience
+        )
+        self._query = conversation, request
+
+    def _converse(self, conversation: Conversation, request: QueryRequest) -> None:
+        """Answer a query or a retrieve to its end."""
+        queries = self._provider.queries
+        assert queries is not None
+        operation = OPERATIONS[request.sop_class_uid]
+        event: ProviderEvent
+        try:
+            if operation == CommandField.C_FIND_RQ:
+                event = answer_find(conversation, queries.library, request)
+            elif operation == CommandField.C_MOVE_RQ:
+                event = answer_move(conversation, queries, request)
+            else:
+                contexts = list(self._association.contexts.values())
+                event = answer_get(conversation, queries, request, contexts)
+        except PeerLeft as left:
+            self._how = left.how
+        else:
+            self._provider.observe(event)
+
+    def _negotiated(self, sop_class_uid: str) -> bytes:
+        """Return the application information that was answered for a SOP class."""
+        assert self._association.associate_answer is not None
+        for each in self._association.associate_answer.user_information.extended_negotiations:
+            if each.sop_class_uid == sop_class_uid:
+                return each.application_information
+        return b""
 
     def _write(self, store: _Incoming, views: list[memoryview]) -> None:
         """Hand bytes of a data set on; a fault may end the association on them."""
@@ -410,7 +501,7 @@ class _Incoming:
         self,
         command: Command,
         request: StoreRequest,
-        sink: Sink,
+        sink: Sink | Identifier,
         number: int,
         fault: Fault | None,
     ) -> None:
@@ -445,22 +536,21 @@ class _Refusal:
         """Nothing was kept."""
 
 
-def _user_information(request: AssociateRequest, maximum_length: int) -> UserInformation:
+def _user_information(
+    request: AssociateRequest, maximum_length: int, queries: QueryRetrieve | None
+) -> UserInformation:
     """Answer what the request negotiates besides contexts (PS3.7 D.3.3).
 
-    We serve only as SCP and one operation at a time; extended negotiation is not answered, which
-    is its refusal, nor is a user identity, which is not checked.
+    One operation at a time; extended negotiation of anything but query/retrieve is not answered,
+    which is its refusal, nor is a user identity, which is not checked.
     """
     asked = request.user_information
-    roles = tuple(
-        RoleSelection(role.sop_class_uid, role.scu_role, scp_role=False)
-        for role in asked.role_selections
-    )
     window = AsynchronousOperationsWindow() if asked.asynchronous_operations_window else None
     return UserInformation(
         maximum_length,
         IMPLEMENTATION_CLASS_UID,
         IMPLEMENTATION_VERSION_NAME,
         window,
-        roles,
+        answer_roles(request, has_queries=queries is not None),
+        () if queries is None else answer_extended(request, queries),
     )

@@ -75,6 +75,7 @@ class Session:
     contexts       id -> Context, the refused ones included
     request, answer  the two association PDUs, for display
     phases         seconds for name, TCP, association and (in the end) release
+    originator     AE title and message id of the C-MOVE that objects are sent for; None for none
     One thread uses it.
     """
 
@@ -95,6 +96,7 @@ class Session:
                 PeerProtocolError
         """
         self.target = target
+        self.originator: tuple[str, int] | None = None
         self._trace = trace
         self._wakeup = wakeup
         self._message_id = self._wait_number = 0
@@ -145,6 +147,14 @@ class Session:
                 return context
         return None
 
+    def fileno(self) -> int:
+        """Return the descriptor that becomes readable when the peer says something."""
+        return self._channel.fileno()
+
+    def has_arrived(self, seconds: float) -> bool:
+        """Whether the peer says something by then."""
+        return self._channel.has_arrived(seconds)
+
     def echo(self, context_id: int) -> EchoResult:
         """Ask for a C-ECHO; the peer's status is the result, whatever it is."""
         elements = {"AffectedSOPClassUID": VERIFICATION_SOP_CLASS}
@@ -181,6 +191,9 @@ class Session:
             "AffectedSOPInstanceUID": affected_sop_instance_uid,
             "Priority": _PRIORITY_MEDIUM,
         }
+        if self.originator is not None:
+            elements["MoveOriginatorApplicationEntityTitle"] = self.originator[0]
+            elements["MoveOriginatorMessageID"] = self.originator[1]
         command = Command(CommandField.C_STORE_RQ, elements, has_data_set=True)
         self._begin(context_id, command, data)
 

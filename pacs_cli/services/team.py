@@ -21,6 +21,7 @@ from typing import NamedTuple, NoReturn, Protocol
 
 from pacs_cli.errors import OutputError, PacsError
 from pacs_cli.net.handover import Link, connection, pair
+from pacs_cli.services.query_scp import QueryRetrieve
 from pacs_cli.services.results import Handler, InstanceReceived, ProviderEvent
 from pacs_cli.services.scp import Provider, Settings
 
@@ -39,8 +40,9 @@ class Opened(Protocol):
         """Close it; return whether nothing is left to be put right."""
 
 
-#: Opens what a member keeps objects with, given a descriptor of the owner and the member's number.
-Open = Callable[[int, int], Opened]
+#: Opens what a member keeps objects and answers queries with, given a descriptor of the owner and
+#: the member's number.
+Open = Callable[[int, int], tuple[Opened, QueryRetrieve | None]]
 
 
 class _Begin(NamedTuple):
@@ -270,9 +272,14 @@ class _Work:
     def _serve(self, open_for: Open) -> None:
         _, descriptor = self._link.receive()
         assert descriptor is not None
-        opened = open_for(descriptor, self._number)
+        opened, queries = open_for(descriptor, self._number)
         provider = Provider(
-            self._settings, opened.handler, self._observe, self._places, self._number
+            self._settings,
+            opened.handler,
+            self._observe,
+            queries,
+            self._places,
+            self._number,
         )
         self._take(provider)
         # not after the owner's end, which is an EOFError: whoever starts next is to find the

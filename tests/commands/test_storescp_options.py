@@ -240,3 +240,18 @@ def test_four_objects_of_fifty_megabytes_at_once_stay_small(tmp_path):
         status = Path(f"/proc/{archive.process.pid}/status").read_text().splitlines()
         (peak,) = [int(line.split()[1]) for line in status if line.startswith("VmHWM")]
     assert peak < 100_000  # kB; the objects are 200,000
+
+
+@pytest.mark.parametrize("option", [("--fuzzy",), ("--move-to", "WS@127.0.0.1:104")])
+def test_options_of_queries_need_qr(pacs, tmp_path, option):
+    done = pacs("storescp", 0, "--out", tmp_path, *option)
+    assert done.exit == 2
+    assert "add --qr" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "place", ["127.0.0.1:104", "WS@127.0.0.1", "WS@", "TOO-LONG-AN-AE-TITLE@h:1"]
+)
+def test_destination_without_title_or_port_is_a_usage_error(pacs, tmp_path, place):
+    done = pacs("storescp", 0, "--out", tmp_path, "--qr", "--move-to", place)
+    assert done.exit == 2

@@ -19,7 +19,7 @@ from pacs_cli.wire.negotiation import Proposal
 from tests.interop.peers import pacs_storescp, run_pacs
 from tests.samples import dataset_bytes
 from tests.support import CT, EXPLICIT
-from tests.writing import dataset
+from tests.writing import STUDY, dataset
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes share it on Linux alone")
 
@@ -154,3 +154,15 @@ def test_faults_count_in_one_process(tmp_path):
     )
     assert done.returncode == 2
     assert "--fault counts in one process" in done.stderr
+
+
+def test_member_that_is_asked_knows_what_the_others_have_acknowledged(tmp_path):
+    with pacs_storescp(tmp_path / "archive", "--workers", "3", "--qr") as archive:
+        query = ("-k", "StudyInstanceUID=" + STUDY, "-k", "SOPInstanceUID", "--level", "image")
+        for count in range(1, 7):
+            assert store(archive, f"1.2.3.{count}") == [0]
+            done = run_pacs("findscu", "127.0.0.1", archive.port, *query, "--relational", "--json")
+            assert done.returncode == 0, done.stderr
+            assert done.stdout.count('"type": "match"') == count
+        assert archive.stop() == 0
+    assert [event["matches"] for event in archive.kind("find")] == [*range(1, 7)]

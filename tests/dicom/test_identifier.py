@@ -246,3 +246,13 @@ def test_broken_identifier_is_refused_or_shown_in_every_form(syntax, dataset, se
     for each in decoded:
         text_at(decoded, [each.tag])
     unknown_character_sets(decoded)
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT_UID, IMPLICIT_UID])
+def test_tag_that_is_cut_stays_as_its_bytes(syntax):
+    head = b"\x28\x00\x09\x00"
+    length = b"AT\x06\x00" if syntax == EXPLICIT_UID else b"\x06\x00\x00\x00"
+    dataset = decode_identifier(head + length + b"\x18\x00\x63\x10\x00\x00", syntax)
+    element = dataset[0x00280009]
+    assert (element.VR, element.value) == ("OB", b"\x18\x00\x63\x10\x00\x00")
+    assert text_at(dataset, [0x00280009])

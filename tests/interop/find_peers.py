@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 
 from pacs_cli.dicom.part10 import file_meta
 from tests.dicom.datasets import LITTLE, written
-from tests.interop.peers import await_port, free_port, run, running
+from tests.interop.peers import await_port, free_port, pacs_storescp, run, running
 from tests.peers import require
 from tests.support import CT, EXPLICIT
 
@@ -142,3 +142,10 @@ def wlmscpfs(folder: Path, items: list[Dataset]) -> Iterator[Peer]:
     with running(program, "-dfp", folder, "-csk", str(port)) as process:
         await_port(port, process)
         yield Peer("WORKLIST", port)
+
+
+@contextmanager
+def ours(folder: Path) -> Iterator[Peer]:
+    """Our own archive."""
+    with pacs_storescp(folder, "--qr", "--aet", "PACS") as archive:
+        yield Peer("PACS", archive.port)

@@ -22,6 +22,7 @@ from tests.interop.find_peers import (
     dcmqrscp,
     fill,
     orthanc,
+    ours,
     qrscp,
     wlmscpfs,
     write_archive,
@@ -30,7 +31,7 @@ from tests.interop.peers import run, run_pacs
 
 pytestmark = pytest.mark.interop
 
-PEERS = {"dcmqrscp": dcmqrscp, "orthanc": orthanc}
+PEERS = {"dcmqrscp": dcmqrscp, "orthanc": orthanc, "pacs": ours}
 
 
 @pytest.fixture(scope="module", params=PEERS)
@@ -90,16 +91,16 @@ def answers_of_both(peer: Peer, folder: Path, name: str) -> tuple[list, list]:
     """Return what findscu of DCMTK and ours get for a query."""
     model, level, keys = QUERIES[name]
     typed = [word for key in (f"QueryRetrieveLevel={level}", *keys) for word in ("-k", key)]
-    theirs, ours = folder / "theirs", folder / "ours"
+    theirs, own = folder / "theirs", folder / "own"
     theirs.mkdir()
     done = run(
         *("findscu", model, "-aec", peer.title, "-X", "-od", theirs, *typed),
         *("127.0.0.1", str(peer.port)),
     )
     assert done.returncode == 0, done.stderr
-    mine = run_pacs("findscu", peer.address, model, *typed, "--no-defaults", "--save", ours)
+    mine = run_pacs("findscu", peer.address, model, *typed, "--no-defaults", "--save", own)
     assert mine.returncode == 0, mine.stderr
-    return shown(theirs), shown(ours)
+    return shown(theirs), shown(own)
 
 
 @pytest.mark.parametrize("name", QUERIES)
