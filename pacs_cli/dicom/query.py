@@ -48,6 +48,16 @@ class Model(Enum):
         return _SOP_CLASSES[self]
 
     @property
+    def move_sop_class_uid(self) -> str:
+        """The SOP class of its C-MOVE; a worklist has none."""
+        return self.sop_class_uid.removesuffix(".1") + ".2"
+
+    @property
+    def get_sop_class_uid(self) -> str:
+        """The SOP class of its C-GET; a worklist has none."""
+        return self.sop_class_uid.removesuffix(".1") + ".3"
+
+    @property
     def levels(self) -> tuple[Level, ...]:
         """Its levels, the topmost first."""
         return _LEVELS[self]
@@ -177,7 +187,7 @@ class Query:
         for level in levels[:position]:
             tag = UNIQUE_KEYS[level]
             uniques[tag] = value = text_at(match, [tag])
-            if not _is_single(tag, value):
+            if not is_single(tag, value):
                 raise InputError(f"the peer's answer has no {keyword_of(tag)} to ask with")
         return self._request(levels[position], uniques)
 
@@ -198,7 +208,7 @@ class Query:
         for level in levels[: levels.index(request.level)]:
             tag = UNIQUE_KEYS[level]
             value = text_at(request.identifier, [tag])
-            if not text_at(match, [tag]) and _is_single(tag, value):
+            if not text_at(match, [tag]) and is_single(tag, value):
                 put(match, parse_key(f"{tag:08X}={value}"))
 
     def remarks(self, is_relational: bool = False) -> Iterator[str]:
@@ -207,7 +217,7 @@ class Query:
         above = levels[: levels.index(self.level)]
         for level in above:
             value = text_at(self.asked, [UNIQUE_KEYS[level]])
-            if not is_relational and not _is_single(UNIQUE_KEYS[level], value):
+            if not is_relational and not is_single(UNIQUE_KEYS[level], value):
                 name = keyword_of(UNIQUE_KEYS[level])
                 yield (
                     f"a query at {self.level} level without one {name} is relational; "
@@ -358,7 +368,7 @@ def _level(model: Model, asked: Dataset, name: str, drills: bool) -> Level:
     return max((level for level in found if level), key=levels.index)
 
 
-def _is_single(tag: int, value: str) -> bool:
+def is_single(tag: int, value: str) -> bool:
     """Whether a value of a unique key is one, and stands for nothing but itself."""
     if tag == UNIQUE_KEYS[Level.PATIENT]:
         return bool(value) and value.isprintable() and not set(value) & set("\\*?")
