@@ -48,7 +48,12 @@ _RETRIEVE_STATUSES: tuple[tuple[int, int, str, str], ...] = (
         "check the level, its unique keys and the model",
     ),
     (0xB000, 0xB000, "sub-operations ended, with failures or warnings", ""),
-    (0xC000, 0xCFFF, "the peer cannot process it", "see the peer's log"),
+    (
+        0xC000,
+        0xCFFF,
+        "the peer cannot process it",
+        "does it hold that, and know the destination? see the peer's log",
+    ),
     (0xFE00, 0xFE00, "cancelled, though nobody asked for that", "ask what the peer's log says"),
 )
 

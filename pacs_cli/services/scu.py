@@ -141,6 +141,11 @@ class Session:
         """Every proposed presentation context and what the peer made of it."""
         return self._association.contexts
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the association has ended, however it did."""
+        return self._association.is_over or self._association.is_closing
+
     def context_for(self, abstract_syntax: str, transfer_syntax: str = "") -> Context | None:
         """Return an accepted context for the SOP class, in that transfer syntax if one is given."""
         for context in self.contexts.values():
@@ -250,8 +255,7 @@ class Session:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        association = self._association
-        if kind is None and not (association.is_over or association.is_closing):
+        if kind is None and not self.is_over:
             self.release()
         else:
             self.abort()
