@@ -183,13 +183,18 @@ def failed_instances(identifier: bytes, transfer_syntax_uid: str) -> list[str]:
         return []
     text = text_at(decode_identifier(identifier, transfer_syntax_uid), [_FAILED_LIST_TAG])
     uids = [part.strip() for part in text.split("\\") if part.strip()]
-    if not all(_UID.fullmatch(uid) for uid in uids):
+    if not all(map(is_uid, uids)):
         raise MalformedDataset("it names what is no UID")
     return list(dict.fromkeys(uids))
 
 
+def is_uid(text: str) -> bool:
+    """Whether a text is a UID (PS3.5 9.1), leading zeros in its parts or not."""
+    return _UID.fullmatch(text) is not None
+
+
 def _of_uids(words: Sequence[str], level: Level | None) -> Wanted:
-    if len(words) > 3 or not all(_UID.fullmatch(word) for word in words):
+    if len(words) > 3 or not all(map(is_uid, words)):
         raise InputError(
             "UIDs are expected, of study, series and instance, or a JSON line of findscu --json"
         )
