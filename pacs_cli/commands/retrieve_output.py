@@ -93,8 +93,11 @@ class RetrieveOutput:
         if result.error is not None:
             report.error(str(result.error))
 
-    def differences(self, found: Sequence[Difference]) -> None:
-        """Show the objects that are not as they should be."""
+    def differences(self, found: Sequence[Difference], names_missing: bool) -> None:
+        """Show the objects that are not as they should be.
+
+        names_missing  whether people are told of what is missing too, as not all of it is
+        """
         for each in found:
             self._report.record(
                 "difference",
@@ -104,10 +107,11 @@ class RetrieveOutput:
                     "reason": each.reason,
                 },
             )
-        for each in found[:_MAX_LINES]:
+        told = [each for each in found if names_missing or each.kind != "missing"]
+        for each in told[:_MAX_LINES]:
             self._report.error(f"{each.kind}: {each.sop_instance_uid}, {each.reason}")
-        if len(found) > _MAX_LINES:
-            self._report.error(f"and {len(found) - _MAX_LINES} objects more; --json has them all")
+        if len(told) > _MAX_LINES:
+            self._report.error(f"and {len(told) - _MAX_LINES} objects more; --json has them all")
 
     def end_progress(self) -> None:
         """Take the bar away."""

@@ -110,7 +110,7 @@ class RetrieveRun:
         expected = self.expected if is_whole else None
         failed_uids = [uid for result in self._results for uid in result.failed_uids]
         found = differences(expected, self.arrivals, failed_uids)
-        self._output.differences(found)
+        self._output.differences(found, names_missing=self._done > 0)
         numbers = [refusal(self.arrivals)]
         if not any(result.error for result in self._results):
             numbers.append(
