@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING
 
-from pacs_cli.dicom.identifier import CHARACTER_SET, label
+from pacs_cli.dicom.identifier import CHARACTER_SET, label, quietly
 from pacs_cli.dicom.json_model import name_at, text_at
 from pacs_cli.dicom.keys import keyword_of, parse_key, put, vr_of
 from pacs_cli.errors import InputError, UsageError
@@ -243,10 +243,11 @@ class Query:
         from pydicom.dataset import Dataset
 
         identifier = Dataset()
-        for element in self.asked:
-            if not self.drills or self._place_of(element.tag) is level:
-                # what is put into its items must not stay there
-                identifier.add(deepcopy(element))
+        with quietly():
+            for element in self.asked:
+                if not self.drills or self._place_of(element.tag) is level:
+                    # what is put into its items must not stay there
+                    identifier.add(deepcopy(element))
         for tag, value in uniques.items():
             put(identifier, parse_key(f"{tag:08X}={value}"))
         defaults = self._return_keys(level)

@@ -19,9 +19,9 @@ from pacs_cli.pipelines.survey import Instance
 from pacs_cli.services.results import Handler
 from pacs_cli.services.scu import Session, Trace
 
-#: When the SOP classes are not known, each has one context for what is uncompressed, which it
-#: nearly always is, and one for all else.
-_CONTEXTS_OF_UNKNOWN = 2
+#: When the SOP classes are not known, each has one context for Explicit VR Little Endian, one for
+#: Implicit, and one for all else.
+_CONTEXTS_OF_UNKNOWN = 3
 
 #: After these another association, with other SOP classes, may get what this one did not.
 _FOR_WANT_OF_CONTEXTS = (0, 0xA702, 0xB000)

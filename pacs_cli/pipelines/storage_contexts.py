@@ -77,12 +77,11 @@ def _syntax_groups(count: int) -> list[tuple[str, ...]]:
     """Return the transfer syntaxes in so many groups at most; a provider takes one of each."""
     if count == 1:
         return [(*_UNCOMPRESSED, *_COMMON)]
-    apart = _COMMON[: count - 2]
-    known = {*_UNCOMPRESSED, *apart}
-    rest = (*_COMMON, *transfer_syntaxes())
-    others = tuple(dict.fromkeys(uid for uid in rest if uid not in known))
-    left = count - 1 - len(apart)
-    groups = [
-        others[start : start + _MAX_SYNTAXES] for start in range(0, len(others), _MAX_SYNTAXES)
-    ]
-    return [_UNCOMPRESSED, *((uid,) for uid in apart), *groups[:left]]
+    # apart, or what is stored in one of them may be converted to the other
+    first = [(uid,) for uid in _UNCOMPRESSED] if count > len(_UNCOMPRESSED) else [_UNCOMPRESSED]
+    groups: list[tuple[str, ...]] = [*first, *((uid,) for uid in _COMMON)][: count - 1]
+    known = {uid for group in groups for uid in group}
+    others = [uid for uid in dict.fromkeys((*_COMMON, *transfer_syntaxes())) if uid not in known]
+    rest = range(0, len(others), _MAX_SYNTAXES)
+    groups += [tuple(others[start : start + _MAX_SYNTAXES]) for start in rest]
+    return groups[:count]

@@ -96,11 +96,11 @@ def test_contexts_fit_one_association_and_every_peer(count):
     assert len(proposals) <= 127
     for uid in classes:
         own = [each.transfer_syntaxes for each in proposals if each.abstract_syntax == uid]
-        assert own[0][:2] == (EXPLICIT, IMPLICIT)
         every = [syntax for group in own for syntax in group]
+        assert every[:2] == [EXPLICIT, IMPLICIT]
         assert len(every) == len(set(every)) >= 13
         # DCMTK has room for 50 and crashes on more
-        assert max(map(len, own)) <= 40
+        assert max(map(len, own)) <= 50
     request = AssociateRequest(
         "A",
         "B",
@@ -122,7 +122,7 @@ def test_every_storage_class_is_there_and_the_usual_ones_come_first():
     assert set(every) == storage_sop_classes()
     assert len(set(every)) == len(every)
     assert every.index(CT) < every.index(MR) < 20
-    groups = list(in_associations(every, 2))
+    groups = list(in_associations(every, 3))
     assert [uid for group in groups for uid in group] == list(every)
     assert all(len(proposals_for(group)) <= 127 for group in groups)
 
