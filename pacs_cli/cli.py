@@ -34,6 +34,10 @@ COMMANDS: tuple[Command, ...] = (
     Command("echoscu", "pacs_cli.commands.echoscu", "Ask a peer whether it answers, and how fast."),
     Command("storescu", "pacs_cli.commands.storescu", "Send files and folders to a peer."),
     Command("findscu", "pacs_cli.commands.findscu", "Ask a peer what it holds."),
+    Command(
+        "movescu", "pacs_cli.commands.movescu", "Have a peer send what it holds, checked here."
+    ),
+    Command("getscu", "pacs_cli.commands.getscu", "Get what a peer holds, over one association."),
     Command("storescp", "pacs_cli.commands.storescp", "Receive objects into an indexed archive."),
     Command(
         "demo", "pacs_cli.commands.demo", "Send, store and compare real files on this machine."

@@ -89,7 +89,7 @@ def environment(tmp_path) -> dict[str, str]:
 
 
 CASES = [
-    ("pacs ", {"echoscu", "findscu", "storescu", "storescp", "demo"}),
+    ("pacs ", {"echoscu", "findscu", "getscu", "movescu", "storescu", "storescp", "demo"}),
     ("pacs echoscu --re", {"--repeat"}),
     ("pacs echoscu ", {"ward", "archive-2"}),
     ("pacs storescu wa", {"ward"}),

@@ -9,6 +9,8 @@ from typing import Any
 from pacs_cli.options import OutputOptions
 from pacs_cli.report import Report, clean
 
+_ROW_KINDS = frozenset({"match", "request"})
+
 
 class MatchReport(Report):
     """A report that can write data as it is, and keeps its last line out of data."""
@@ -24,6 +26,16 @@ class MatchReport(Report):
     def is_on_terminal(self) -> bool:
         """Whether the results are drawn."""
         return self._stdout is not None and self._stdout.isatty()
+
+    @property
+    def is_csv(self) -> bool:
+        """Whether stdout has CSV rows."""
+        return self._output.csv
+
+    def record(self, kind: str, fields: Mapping[str, Any]) -> None:
+        """Write one result; under --csv only those of the kinds that have the rows."""
+        if not self._output.csv or kind in _ROW_KINDS:
+            super().record(kind, fields)
 
     def document(self, members: Mapping[str, Any]) -> None:
         """Write one JSON object on a line, without a type of ours."""

@@ -16,8 +16,8 @@ _PANEL = "Query"
 
 
 @dataclass(frozen=True, slots=True)
-class ModelOptions:
-    """The information model."""
+class RootOptions:
+    """The information model of what can be retrieved."""
 
     is_patient_root: Annotated[
         bool,
@@ -38,23 +38,37 @@ class ModelOptions:
             rich_help_panel=_PANEL,
         ),
     ] = False
-    is_worklist: Annotated[
-        bool,
-        typer.Option("-W", "--worklist", help="Modality worklist.", rich_help_panel=_PANEL),
-    ] = False
 
     def model(self) -> Model:
         """Return the model; UsageError when several were typed."""
         from pacs_cli.dicom.query import Model
 
-        typed = {
-            Model.PATIENT_ROOT: self.is_patient_root,
-            Model.STUDY_ROOT: self.is_study_root,
-            Model.PATIENT_STUDY_ONLY: self.is_patient_study_only,
-            Model.WORKLIST: self.is_worklist,
-        }
-        chosen = [model for model, is_typed in typed.items() if is_typed]
+        chosen = [model for model, is_typed in self._typed().items() if is_typed]
         if len(chosen) > 1:
             words = " and ".join(model.value for model in chosen)
             raise UsageError(f"two models, {words}; choose one")
         return chosen[0] if chosen else Model.STUDY_ROOT
+
+    def _typed(self) -> dict[Model, bool]:
+        from pacs_cli.dicom.query import Model
+
+        return {
+            Model.PATIENT_ROOT: self.is_patient_root,
+            Model.STUDY_ROOT: self.is_study_root,
+            Model.PATIENT_STUDY_ONLY: self.is_patient_study_only,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions(RootOptions):
+    """The information model of a query."""
+
+    is_worklist: Annotated[
+        bool,
+        typer.Option("-W", "--worklist", help="Modality worklist.", rich_help_panel=_PANEL),
+    ] = False
+
+    def _typed(self) -> dict[Model, bool]:
+        from pacs_cli.dicom.query import Model
+
+        return {**RootOptions._typed(self), Model.WORKLIST: self.is_worklist}

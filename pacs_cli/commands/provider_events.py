@@ -25,6 +25,25 @@ if TYPE_CHECKING:
     from pacs_cli.pipelines.hooks import HookCounts
 
 
+def instance_fields(event: InstanceReceived) -> dict[str, object]:
+    """Return what is told of an object that was received."""
+    outcome, request = event.outcome, event.request
+    return {
+        "status": f"{outcome.status:04X}",
+        "comment": outcome.comment or None,
+        "sop_class_uid": request.affected_sop_class_uid,
+        "sop_instance_uid": request.affected_sop_instance_uid,
+        "transfer_syntax_uid": request.transfer_syntax_uid,
+        "study_instance_uid": outcome.study_instance_uid or None,
+        "series_instance_uid": outcome.series_instance_uid or None,
+        "path": outcome.path or None,
+        "duplicate": outcome.is_duplicate,
+        "displaced": outcome.displaced and asdict(outcome.displaced),
+        "bytes": outcome.size,
+        "seconds": round(event.seconds, 6),
+    }
+
+
 class EventReport:
     """Shows events as they happen, from any thread, and counts them for the last line."""
 
@@ -99,20 +118,7 @@ class EventReport:
         self._size += outcome.size
         if not self._report.shows_results:
             return
-        fields = {
-            "status": f"{outcome.status:04X}",
-            "comment": outcome.comment or None,
-            "sop_class_uid": request.affected_sop_class_uid,
-            "sop_instance_uid": request.affected_sop_instance_uid,
-            "transfer_syntax_uid": request.transfer_syntax_uid,
-            "study_instance_uid": outcome.study_instance_uid or None,
-            "series_instance_uid": outcome.series_instance_uid or None,
-            "path": outcome.path or None,
-            "duplicate": outcome.is_duplicate,
-            "displaced": outcome.displaced and asdict(outcome.displaced),
-            "bytes": outcome.size,
-            "seconds": round(event.seconds, 6),
-        }
+        fields = instance_fields(event)
         verb = "already held" if outcome.is_duplicate else "stored"
         text = f"{verb} {request.affected_sop_instance_uid}"
         if (displaced := outcome.displaced) is not None:

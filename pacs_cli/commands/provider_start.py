@@ -53,6 +53,11 @@ def say_listening(
     fields = {"address": address, "port": port, "ae_title": ae_title, "out": out}
     report.record("listening", fields)
     report.line(f"{ae_title} listens on {address} port {port}, archive {out}")
+    warn_if_open(report, address, is_open)
+
+
+def warn_if_open(report: Report, address: str, is_open: bool) -> None:
+    """Say so when anybody may store here who reaches us."""
     if is_open and address not in _LOOPBACK:
         report.warning(
             f"listening on {address}: every host that reaches it may store here; "

@@ -15,7 +15,7 @@ _PANEL = "Query"
 
 
 @dataclass(frozen=True, slots=True)
-class QueryOptions:
+class KeyOptions:
     """What is asked for."""
 
     keys: Annotated[
@@ -66,14 +66,6 @@ class QueryOptions:
     is_today: Annotated[
         bool, typer.Option("--today", help="The same of today.", rich_help_panel=_PANEL)
     ] = False
-    only_typed: Annotated[
-        bool,
-        typer.Option(
-            "--no-defaults",
-            help="Have returned what the keys say, without the default return keys.",
-            rich_help_panel=_PANEL,
-        ),
-    ] = False
     character_set: Annotated[
         str,
         typer.Option(
@@ -84,6 +76,11 @@ class QueryOptions:
             rich_help_panel=_PANEL,
         ),
     ] = ""
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether anything was asked for."""
+        return bool(self.keys or self.query_file or self.since or self.before or self.is_today)
 
     def query(self, model: Model, drills: bool = False) -> Query:
         """Return the query; UsageError or InputError when it is none.
@@ -103,5 +100,22 @@ class QueryOptions:
         asked = assemble(keys, read_query(self.query_file) if self.query_file else Dataset())
         if days:
             ask_for_dates(model, asked, days)
-        query = make_query(model, asked, self.level, self.character_set, drills)
-        return replace(query, has_defaults=not self.only_typed)
+        return make_query(model, asked, self.level, self.character_set, drills)
+
+
+@dataclass(frozen=True, slots=True)
+class QueryOptions(KeyOptions):
+    """What is asked for, and what is to come back."""
+
+    only_typed: Annotated[
+        bool,
+        typer.Option(
+            "--no-defaults",
+            help="Have returned what the keys say, without the default return keys.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = False
+
+    def query(self, model: Model, drills: bool = False) -> Query:
+        """Return the query; UsageError or InputError when it is none."""
+        return replace(KeyOptions.query(self, model, drills), has_defaults=not self.only_typed)

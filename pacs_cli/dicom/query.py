@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING
 
-from pacs_cli.dicom.identifier import CHARACTER_SET, label
+from pacs_cli.dicom.identifier import CHARACTER_SET, label, quietly
 from pacs_cli.dicom.json_model import name_at, text_at
 from pacs_cli.dicom.keys import keyword_of, parse_key, put, vr_of
 from pacs_cli.errors import InputError, UsageError
@@ -46,6 +46,16 @@ class Model(Enum):
     def sop_class_uid(self) -> str:
         """The SOP class of its C-FIND (PS3.6 A)."""
         return _SOP_CLASSES[self]
+
+    @property
+    def move_sop_class_uid(self) -> str:
+        """The SOP class of its C-MOVE; a worklist has none."""
+        return self.sop_class_uid.removesuffix(".1") + ".2"
+
+    @property
+    def get_sop_class_uid(self) -> str:
+        """The SOP class of its C-GET; a worklist has none."""
+        return self.sop_class_uid.removesuffix(".1") + ".3"
 
     @property
     def levels(self) -> tuple[Level, ...]:
@@ -177,7 +187,7 @@ class Query:
         for level in levels[:position]:
             tag = UNIQUE_KEYS[level]
             uniques[tag] = value = text_at(match, [tag])
-            if not _is_single(tag, value):
+            if not is_single(tag, value):
                 raise InputError(f"the peer's answer has no {keyword_of(tag)} to ask with")
         return self._request(levels[position], uniques)
 
@@ -198,7 +208,7 @@ class Query:
         for level in levels[: levels.index(request.level)]:
             tag = UNIQUE_KEYS[level]
             value = text_at(request.identifier, [tag])
-            if not text_at(match, [tag]) and _is_single(tag, value):
+            if not text_at(match, [tag]) and is_single(tag, value):
                 put(match, parse_key(f"{tag:08X}={value}"))
 
     def remarks(self, is_relational: bool = False) -> Iterator[str]:
@@ -207,7 +217,7 @@ class Query:
         above = levels[: levels.index(self.level)]
         for level in above:
             value = text_at(self.asked, [UNIQUE_KEYS[level]])
-            if not is_relational and not _is_single(UNIQUE_KEYS[level], value):
+            if not is_relational and not is_single(UNIQUE_KEYS[level], value):
                 name = keyword_of(UNIQUE_KEYS[level])
                 yield (
                     f"a query at {self.level} level without one {name} is relational; "
@@ -233,10 +243,11 @@ class Query:
         from pydicom.dataset import Dataset
 
         identifier = Dataset()
-        for element in self.asked:
-            if not self.drills or self._place_of(element.tag) is level:
-                # what is put into its items must not stay there
-                identifier.add(deepcopy(element))
+        with quietly():
+            for element in self.asked:
+                if not self.drills or self._place_of(element.tag) is level:
+                    # what is put into its items must not stay there
+                    identifier.add(deepcopy(element))
         for tag, value in uniques.items():
             put(identifier, parse_key(f"{tag:08X}={value}"))
         defaults = self._return_keys(level)
@@ -358,7 +369,7 @@ def _level(model: Model, asked: Dataset, name: str, drills: bool) -> Level:
     return max((level for level in found if level), key=levels.index)
 
 
-def _is_single(tag: int, value: str) -> bool:
+def is_single(tag: int, value: str) -> bool:
     """Whether a value of a unique key is one, and stands for nothing but itself."""
     if tag == UNIQUE_KEYS[Level.PATIENT]:
         return bool(value) and value.isprintable() and not set(value) & set("\\*?")

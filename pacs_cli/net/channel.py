@@ -43,6 +43,22 @@ def resolve(target: Target) -> list[Address]:
         ) from None
 
 
+def local_address(target: Target) -> str:
+    """Return the address of ours from which the target is reached; nothing is sent.
+
+    raises  ConnectError when there is none
+    """
+    failure: OSError | None = None
+    for family, _, _, _, address in resolve(target):
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as sock:
+                sock.connect(address)
+                return str(sock.getsockname()[0])
+        except OSError as error:
+            failure = error
+    raise ConnectError(f"cannot reach {target}: {_why_not(failure, target)}")
+
+
 def connect(
     target: Target, addresses: list[Address], clock: Callable[[], float] = time.monotonic
 ) -> socket.socket:

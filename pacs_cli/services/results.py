@@ -266,6 +266,45 @@ class FindResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class RetrieveResponse:
+    """One answer to a C-MOVE or C-GET (PS3.7 9.3.3.2 and 9.3.4.2): progress, or how it ended.
+
+    status        None when no end came after our C-CANCEL; the association is over then, and
+                  `comment` says why
+    remaining, completed, failed, warnings  sub-operations as the peer counts them, None where it
+                  does not say
+    identifier    of an end: the list of what failed, in the transfer syntax of the context
+    comment, offending_elements  the peer's, of an end
+    is_cancelled  whether the end comes after a C-CANCEL of ours
+    """
+
+    status: int | None
+    remaining: int | None = None
+    completed: int | None = None
+    failed: int | None = None
+    warnings: int | None = None
+    identifier: bytes = b""
+    comment: str = ""
+    offending_elements: tuple[int, ...] = ()
+    is_cancelled: bool = False
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether more is to come."""
+        return self.status in (0xFF00, 0xFF01)
+
+    @property
+    def stored(self) -> int:
+        """Objects that were stored, with a warning or without."""
+        return (self.completed or 0) + (self.warnings or 0)
+
+    @property
+    def ended(self) -> int:
+        """Sub-operations that are over."""
+        return self.stored + (self.failed or 0)
+
+
+@dataclass(frozen=True, slots=True)
 class Phases:
     """Seconds each phase of an association took; `release` is 0 until it happened."""
 

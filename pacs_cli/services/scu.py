@@ -60,13 +60,15 @@ MAX_IDENTIFIER = 1024 * 1024
 #: Seconds for the end of an operation, and for that of the association, once we are to stop.
 _HURRY = 1.0
 
+_FIND_PENDING = (0xFF00, 0xFF01)
+
 #: Told of every command set: "->" or "<-", the presentation context id, the command.
 Trace = Callable[[str, int, Command], None]
 
 
 @dataclass(frozen=True, slots=True)
-class _Woken:
-    """The wakeup was set; told once, between the events."""
+class Woken:
+    """There is a reason to cancel: the wakeup was set, told once, between the events."""
 
 
 class Session:
@@ -78,6 +80,8 @@ class Session:
     originator     AE title and message id of the C-MOVE that objects are sent for; None for none
     One thread uses it.
     """
+
+    _max_identifier = MAX_IDENTIFIER
 
     def __init__(
         self,
@@ -138,6 +142,11 @@ class Session:
     def contexts(self) -> dict[int, Context]:
         """Every proposed presentation context and what the peer made of it."""
         return self._association.contexts
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the association has ended, however it did."""
+        return self._association.is_over or self._association.is_closing
 
     def context_for(self, abstract_syntax: str, transfer_syntax: str = "") -> Context | None:
         """Return an accepted context for the SOP class, in that transfer syntax if one is given."""
@@ -259,8 +268,7 @@ class Session:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        association = self._association
-        if kind is None and not (association.is_over or association.is_closing):
+        if kind is None and not self.is_over:
             self.release()
         else:
             self.abort()
@@ -311,13 +319,19 @@ class Session:
         raise self._released_instead(event)
 
     def _find_response(self, awaited: Deadline) -> FindResponse | None:
-        """Return the next response with its data set; None once, when the wakeup was set.
+        """Return the next match or the end; None once, when the wakeup was set."""
+        response = self._whole_response(awaited)
+        return None if response is None else self._found(response)
+
+    def _whole_response(self, awaited: Deadline) -> Command | None:
+        """Return the next response, with its data set, if it has one, in `_identifier`; None once,
+        when the wakeup was set.
 
         What had arrived of it by then is kept for the next call.
         """
         while True:
             event = self._wait(awaited)
-            if isinstance(event, _Woken):
+            if isinstance(event, Woken):
                 return None
             if isinstance(event, CommandReceived):
                 self._check(event, may_have_data_set=True)
@@ -329,12 +343,12 @@ class Session:
             else:
                 raise self._released_instead(event)
             if is_whole and self._response is not None:
-                return self._found(self._response)
+                return self._response
 
     def _collect(self, fragment: Fragment) -> None:
         size = len(self._identifier) + len(fragment.data)
-        if size > MAX_IDENTIFIER:
-            raise self._broken(f"sent an identifier of over {MAX_IDENTIFIER} bytes")
+        if size > self._max_identifier:
+            raise self._broken(f"sent an identifier of over {self._max_identifier} bytes")
         self._identifier += fragment.data
 
     def _found(self, response: Command) -> FindResponse:
@@ -351,7 +365,16 @@ class Session:
         return replace(found, identifier=bytes(self._identifier))
 
     def _cancel(self) -> FindResponse:
-        """Cancel the C-FIND that was begun and return how the peer ended it.
+        """Cancel the C-FIND that was begun and return how the peer ended it."""
+        try:
+            end = self._found(self._cancelled_end(_FIND_PENDING))
+        except AssociationError as error:
+            # the matches we have stay what they are
+            return FindResponse(None, comment=str(error), is_cancelled=True)
+        return replace(end, is_cancelled=True)
+
+    def _cancelled_end(self, pending: tuple[int, ...]) -> Command:
+        """Cancel what was begun; return how the peer ended it, dropping the responses before.
 
         A peer may have ended it by itself meanwhile, not heed a C-CANCEL, or abort because of it.
 
@@ -364,16 +387,12 @@ class Session:
         self._association.send(context_id, encode_command(cancel))
         if self._trace:
             self._trace("->", context_id, cancel)
-        try:
-            with self._explained():
-                self._channel.send()
-            while (response := self._find_response(awaited)) is None or response.is_pending:
-                if response is None:
-                    awaited = self._last_patience()
-        except AssociationError as error:
-            # the matches we have stay what they are
-            return FindResponse(None, comment=str(error), is_cancelled=True)
-        return replace(response, is_cancelled=True)
+        with self._explained():
+            self._channel.send()
+        while (response := self._whole_response(awaited)) is None or response.status in pending:
+            if response is None:
+                awaited = self._last_patience()
+        return response
 
     def _last_patience(self) -> Deadline:
         """Return the time for the end of a cancelled operation; hurry once the wakeup is set."""
@@ -444,11 +463,11 @@ class Session:
 
     def _next(self, awaited: Deadline | None = None) -> AssociationEvent:
         """Return the next event, whatever wakes us."""
-        while isinstance(event := self._wait(awaited), _Woken):
+        while isinstance(event := self._wait(awaited), Woken):
             pass
         return event
 
-    def _wait(self, awaited: Deadline | None) -> AssociationEvent | _Woken:
+    def _wait(self, awaited: Deadline | None) -> AssociationEvent | Woken:
         """Write, wait, return the next event; one at a time, so that an answer which arrives
         together with the end of the association still counts.
         """
@@ -458,7 +477,7 @@ class Session:
             raise AssociationAborted(f"the association with {self.target} is over")
         return event
 
-    def _incoming(self) -> Iterator[AssociationEvent | _Woken]:
+    def _incoming(self) -> Iterator[AssociationEvent | Woken]:
         was_woken = False
         while True:
             with self._explained():
@@ -467,7 +486,7 @@ class Session:
                     yield event
             if self._is_woken and not was_woken:
                 was_woken = True
-                yield _Woken()
+                yield Woken()
 
     def _raise_if_over(self, event: AssociationEvent) -> None:
         """Turn an end of the association into its exception."""

@@ -1,10 +1,13 @@
-"""Archives of the field that answer C-FIND, each filled with the same made-up objects."""
+"""Archives of the field that answer queries, each filled with the same made-up objects.
+
+`destinations` are the AE titles on this machine to which they move, with the ports.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +22,21 @@ from tests.support import CT, EXPLICIT
 
 #: Two studies of each, with two series of two images.
 PATIENTS = (("Made^Up", "TEST-1"), ("Doe^Jane", "TEST-2"), ("Müller^Änne", "TEST-3"))
+
+
+#: What its own default configuration says, without the move destination.
+_QRSCP_DEFAULTS = """[DEFAULT]
+ae_title: QRSCP
+port: 11112
+max_pdu: 16382
+acse_timeout: 30
+dimse_timeout: 30
+network_timeout: 30
+bind_address:
+instance_location: instances
+database_location: instances.sqlite
+log_identifier: True
+"""
 
 
 @dataclass(frozen=True)
@@ -76,15 +94,19 @@ def fill(peer: Peer, folder: Path) -> Peer:
 
 
 @contextmanager
-def dcmqrscp(folder: Path) -> Iterator[Peer]:
+def dcmqrscp(folder: Path, destinations: Mapping[str, int] | None = None) -> Iterator[Peer]:
     """DCMTK's archive."""
     program, port = require("dcmqrscp"), free_port()
     storage = folder / "storage"
     storage.mkdir(parents=True)
     config = folder / "dcmqrscp.cfg"
+    hosts = "".join(
+        f"node{number} = ({title}, 127.0.0.1, {destination})\n"
+        for number, (title, destination) in enumerate((destinations or {}).items())
+    )
     config.write_text(
         f"NetworkTCPPort = {port}\nMaxPDUSize = 16384\nMaxAssociations = 16\n"
-        "HostTable BEGIN\nHostTable END\nVendorTable BEGIN\nVendorTable END\n"
+        f"HostTable BEGIN\n{hosts}HostTable END\nVendorTable BEGIN\nVendorTable END\n"
         f"AETable BEGIN\nDCMQR {storage} RW (200, 1024mb) ANY\nAETable END\n"
     )
     with running(program, "-c", config) as process:
@@ -93,8 +115,8 @@ def dcmqrscp(folder: Path) -> Iterator[Peer]:
 
 
 @contextmanager
-def orthanc(folder: Path) -> Iterator[Peer]:
-    """An Orthanc that lets anybody find."""
+def orthanc(folder: Path, destinations: Mapping[str, int] | None = None) -> Iterator[Peer]:
+    """An Orthanc that lets anybody find, move and get."""
     program, port = require("Orthanc", "/usr/sbin/Orthanc"), free_port()
     folder.mkdir()
     settings = {
@@ -106,6 +128,12 @@ def orthanc(folder: Path) -> Iterator[Peer]:
         "DicomAlwaysAllowStore": True,
         "DicomAlwaysAllowFind": True,
         "DicomAlwaysAllowFindWorklist": True,
+        "DicomAlwaysAllowMove": True,
+        "DicomAlwaysAllowGet": True,
+        "DicomModalities": {
+            title: [title, "127.0.0.1", destination]
+            for title, destination in (destinations or {}).items()
+        },
     }
     config = folder / "orthanc.json"
     config.write_text(json.dumps(settings))
@@ -115,7 +143,7 @@ def orthanc(folder: Path) -> Iterator[Peer]:
 
 
 @contextmanager
-def qrscp(folder: Path) -> Iterator[Peer]:
+def qrscp(folder: Path, destinations: Mapping[str, int] | None = None) -> Iterator[Peer]:
     """pynetdicom's archive."""
     port = free_port()
     folder.mkdir()
@@ -124,7 +152,13 @@ def qrscp(folder: Path) -> Iterator[Peer]:
         *("--database-location", folder / "index.sqlite"),
         *("--instance-location", folder / "instances"),
     )
-    with running(*command, *places) as process:
+    config = folder / "qrscp.ini"
+    nodes = "".join(
+        f"[{title}]\naddress = 127.0.0.1\nport = {destination}\n"
+        for title, destination in (destinations or {}).items()
+    )
+    config.write_text(_QRSCP_DEFAULTS + nodes)
+    with running(*command, "--config", config, *places) as process:
         await_port(port, process)
         yield Peer("QRSCP", port)
 

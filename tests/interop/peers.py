@@ -122,9 +122,9 @@ class Archive:
 
 
 @contextmanager
-def pacs_storescp(folder: Path, *options: str) -> Iterator[Archive]:
+def pacs_storescp(folder: Path, *options: str, port: int = 0) -> Iterator[Archive]:
     """Our receiver as its users start it; yields once it told its port."""
-    command = (*PACS, "storescp", "0", "--out", str(folder), "--json", *options)
+    command = (*PACS, "storescp", str(port), "--out", str(folder), "--json", *options)
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
