@@ -65,7 +65,7 @@ def held_row(name: str) -> InstanceRow:
     raises  OSError when it cannot be read, InputError when it is no whole object
     """
     with _opened(name) as descriptor:
-        return _row_of(descriptor)
+        return row_of_open(descriptor)
 
 
 def held_header(name: str) -> Header:
@@ -85,7 +85,8 @@ def _opened(name: str) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _row_of(descriptor: int) -> InstanceRow:
+def row_of_open(descriptor: int) -> InstanceRow:
+    """Return what the index would keep of a file that is open; raises OSError, InputError."""
     header = probe_open(descriptor)
     offset = header.dataset_offset
     start = os.pread(descriptor, HEAD, 0)
