@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pacs_cli.dicom.elements import Element, ItemEnd, ItemStart, walk
+from pacs_cli.dicom.elements import Element, ItemEnd, ItemStart, SequenceStart, walk
 from pacs_cli.dicom.encoding import Encoding, encoding_of
 from pacs_cli.dicom.part10 import probe
 from pacs_cli.errors import InputError, MalformedDataset
 from pacs_cli.pipelines.dicomdir import dataset_of, placed, read_dicomdir, split_file_id
 
 _FIRST, _NEXT, _IN_USE, _LOWER = 0x00041200, 0x00041400, 0x00041410, 0x00041420
+_RECORDS = 0x00041220
 _TYPE, _FILE_ID = 0x00041430, 0x00041500
 _CLASS, _INSTANCE, _SYNTAX = 0x00041510, 0x00041511, 0x00041512
 _CHARACTER_SET = 0x00080005
@@ -96,7 +97,7 @@ def _parse(data: bytes) -> tuple[dict[int, dict[int, bytes]], int, bool]:
     found: dict[int, dict[int, bytes]] = {}
     first = b""
     values: dict[int, bytes] = {}
-    begins = 0
+    begins, is_directory = 0, False
     for event in walk(memoryview(data)[start:], encoding):
         if isinstance(event, Element):
             if event.depth == 1 and event.tag in _WANTED:
@@ -107,6 +108,10 @@ def _parse(data: bytes) -> tuple[dict[int, dict[int, bytes]], int, bool]:
             begins, values = start + event.offset, {}
         elif isinstance(event, ItemEnd) and event.depth == 1:
             found[begins] = values
+        elif isinstance(event, SequenceStart) and event.tag == _RECORDS:
+            is_directory = True
+    if not is_directory:
+        raise MalformedDataset("it has no directory records")
     return found, _number({_FIRST: first}, _FIRST, encoding.little), encoding.little
 
 

@@ -439,3 +439,55 @@ def test_index_runs_as_a_program(scans):
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("added 8 in ")
+
+
+# -- dicomdir ------------------------------------------------------------------------------------
+
+
+def test_dicomdir_is_written_over_a_folder_and_read(pacs, scans):
+    (scans / "NOTES").write_text("not an image, but long enough to have been one\n" * 9)
+    result = pacs("index", "dicomdir", scans, "--write", "--json")
+    assert result.exit == 0, result
+    assert (summary(result)["written"], summary(result)["skipped"]) == (8, 1)
+    for path in (scans, scans / "DICOMDIR"):
+        listed = pacs("index", "dicomdir", path, "--json")
+        assert listed.exit == 0
+        assert (summary(listed)["files"], summary(listed)["problems"]) == (8, 0)
+    text = pacs("index", "dicomdir", scans).stdout
+    assert text.startswith("patient\tMade1^Up\tTEST-1\t\n  study\t")
+    assert pacs("index", "add", scans / "DICOMDIR", "--db", scans / "a.db").exit == 0
+
+
+def test_dicomdir_says_what_is_missing(pacs, scans):
+    assert pacs("index", "dicomdir", scans, "--write").exit == 0
+    gone = scans / "P1" / "S1" / "I1_1"
+    gone.unlink()
+    result = pacs("index", "dicomdir", scans)
+    assert result.exit == 1
+    assert result.stderr == f"{gone}: the file is missing\n"
+
+
+def test_dicomdir_of_an_index_is_copied_under_other_names(pacs, tmp_path):
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    write_object(folder / "one.dcm", CT, "1.2.3.1")
+    write_object(folder / "two.dcm", CT, "1.2.3.2")
+    result = pacs("index", "dicomdir", folder, "--write")
+    assert (result.exit, result.stderr.count("--copy-to DIR")) == (6, 2)
+    assert pacs("index", "add", folder).exit == 0
+    disc = tmp_path / "disc"
+    result = pacs("index", "dicomdir", folder / "index.db", "--copy-to", disc, "--id", "MADE_UP")
+    assert result.exit == 0, result
+    assert "StudyID that is made up" in result.stderr
+    assert pacs("index", "dicomdir", disc).exit == 0
+    assert pacs("index", "dicomdir", folder, "--copy-to", disc).exit == 2
+
+
+def test_dicomdir_that_is_none_is_bad_input(pacs, tmp_path, scans):
+    assert pacs("index", "dicomdir", tmp_path / "none").exit == 6
+    assert pacs("index", "dicomdir", scans).exit == 6
+    assert pacs("index", "dicomdir", scans / "P1" / "S1" / "I1_1").exit == 6
+    (tmp_path / "notes").write_text("no index and no folder")
+    assert pacs("index", "dicomdir", tmp_path / "notes", "--copy-to", tmp_path / "x").exit == 6
+    assert pacs("index", "dicomdir", scans, "--write", "--copy-to", tmp_path / "x").exit == 2
+    assert pacs("index", "dicomdir", scans, "--write", "--id", "lower").exit == 2
