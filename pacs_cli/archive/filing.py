@@ -14,7 +14,7 @@ from typing import NamedTuple
 from pacs_cli.archive.catalog import Catalog
 from pacs_cli.archive.hierarchy import Hierarchy
 from pacs_cli.archive.layout import version_of
-from pacs_cli.archive.reading import Reading, read_files
+from pacs_cli.archive.reading import FileReader, Reading
 from pacs_cli.archive.rows import InstanceRow
 
 #: Files read in one go by another process, and bytes of their names: two lots of those fit into a
@@ -160,7 +160,7 @@ class Filing:
         stored = self._catalog.stored(filed.file.path)
         if connection.execute("SELECT 1 FROM file WHERE path = ?", (stored,)).fetchone():
             return filed
-        (reading,) = read_files([filed.file.path])
+        (reading,) = FileReader(self._hashes)([filed.file.path])
         return self._enter(connection, Candidate(filed.file, stored, None), reading)
 
     def _look(self, file: File) -> Candidate | Filed:

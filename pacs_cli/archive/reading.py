@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from pacs_cli.archive.contents import row_of_open
+from pacs_cli.archive.plans import Plans
 from pacs_cli.archive.rows import InstanceRow
 from pacs_cli.dicom.part10 import IsDirectory, NotDicom
 from pacs_cli.errors import InputError
@@ -34,14 +35,19 @@ class Reading(NamedTuple):
     sha256: str | None
 
 
-def read_files(paths: Sequence[str]) -> list[Reading]:
-    """Return what each of the files is; nothing is raised."""
-    return [_read(path, False) for path in paths]
+class FileReader:
+    """Reads files, one lot after the other, and remembers how the last ones were built.
 
+    hashes  whether the SHA-256 of each object's file is wanted
+    """
 
-def read_and_hash_files(paths: Sequence[str]) -> list[Reading]:
-    """Return the same with the SHA-256 of each object's file."""
-    return [_read(path, True) for path in paths]
+    def __init__(self, hashes: bool = False) -> None:
+        self._hashes = hashes
+        self._plans = Plans()
+
+    def __call__(self, paths: Sequence[str]) -> list[Reading]:
+        """Return what each of the files is; nothing is raised."""
+        return [_read(path, self._hashes, self._plans) for path in paths]
 
 
 def sha256_of(path: str) -> str:
@@ -53,7 +59,7 @@ def sha256_of(path: str) -> str:
         os.close(descriptor)
 
 
-def _read(path: str, hashes: bool) -> Reading:
+def _read(path: str, hashes: bool, plans: Plans) -> Reading:
     size = modified_ns = 0
     try:
         # not waiting, should it be a FIFO by now
@@ -63,7 +69,7 @@ def _read(path: str, hashes: bool) -> Reading:
             size, modified_ns = status.st_size, status.st_mtime_ns
             if not stat.S_ISREG(status.st_mode):
                 return Reading(None, "not a regular file", True, size, modified_ns, None)
-            row = row_of_open(descriptor)
+            row = row_of_open(descriptor, plans)
             digest = _digest(descriptor) if hashes else None
             return Reading(row, "", False, size, modified_ns, digest)
         finally:

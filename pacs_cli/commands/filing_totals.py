@@ -49,11 +49,10 @@ class FilingTotals:
         raises  OutputError, and InputError when there was no file at all
         """
         from pacs_cli.archive.filing import Batch, Filing
-        from pacs_cli.archive.reading import read_and_hash_files, read_files
+        from pacs_cli.archive.reading import FileReader
         from pacs_cli.pipelines.crew import Crew
 
-        work = read_and_hash_files if reading.hashes else read_files
-        crew = Crew(work, reading.processes(), _ALONE)
+        crew = Crew(FileReader(reading.hashes), reading.processes(), _ALONE)
         filing = Filing(
             catalog,
             lambda batches: crew.run(batches, Batch.paths),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pacs_cli.archive.catalog import open_for_writing
 from pacs_cli.archive.filing import File, Filed, Filing
-from pacs_cli.archive.reading import read_and_hash_files, read_files
+from pacs_cli.archive.reading import FileReader
 from pacs_cli.dicom.part10 import file_meta
 from tests.support import CT, EXPLICIT, MR
 from tests.writing import element
@@ -72,7 +72,7 @@ class Reads:
 
     def __init__(self, hashes: bool = False) -> None:
         self.paths: list[str] = []
-        self._work = read_and_hash_files if hashes else read_files
+        self._work = FileReader(hashes)
 
     def __call__(self, batches):
         for batch in batches:
