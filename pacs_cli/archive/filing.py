@@ -28,6 +28,7 @@ _COMMIT_SECONDS = 1.0
 
 #: What `file.outcome` says of a file whose object the index has.
 _OBJECT = "object"
+_LAST = "last_insert_rowid()"
 
 #: Reads batch after batch, keeping their order, and gives each back with what was read of it.
 Reader = Callable[[Iterable["Batch"]], Iterator[tuple["Batch", Sequence[Reading]]]]
@@ -106,6 +107,8 @@ class Filing:
         self._hashes = hashes
         self._hierarchy = Hierarchy(catalog.connection)
         self._is_archive = catalog.is_archive
+        # what is not there need not be looked for
+        self._is_new = not catalog.rows("SELECT 1 FROM file LIMIT 1")
         own = str(path or catalog.path)
         self._own = frozenset((own, f"{own}-wal", f"{own}-shm"))
         self._aside = f"{own}.corrupt-"
@@ -166,6 +169,8 @@ class Filing:
     def _look(self, file: File) -> Candidate | Filed:
         """Return a file that has to be read, or what became of one that is as it was."""
         stored = self._catalog.stored(file.path)
+        if self._is_new:
+            return Candidate(file, stored, None)
         found = self._catalog.connection.execute(
             "SELECT size, mtime_ns, outcome, instance, reason, sha256 IS NOT NULL FROM file"
             " WHERE path = ?",
@@ -200,7 +205,8 @@ class Filing:
             reading = reading._replace(reason=reason, sha256=None)
             self._note(connection, stored, reading, outcome, row.sop_instance_uid)
             return Filed(file, outcome, reason, row)
-        self._note(connection, stored, reading, _OBJECT)
+        # without one that is held, its row is the last that was put in
+        self._note(connection, stored, reading, _OBJECT, is_last=not held)
         if outcome is Outcome.ADDED and held_before:
             outcome = Outcome.CHANGED
         return Filed(file, outcome, row=row)
@@ -245,11 +251,11 @@ class Filing:
         reading: Reading,
         outcome: str,
         duplicate_uid: str | None = None,
+        is_last: bool = False,
     ) -> None:
         """Remember the file, so that it need not be read again."""
         instance = None
-        if outcome == _OBJECT:
-            # not the last one put in: that may be an older version, or have been there
+        if outcome == _OBJECT and not is_last:
             found = connection.execute(
                 "SELECT id FROM instance WHERE sop_instance_uid = ? AND path = ?",
                 (reading.row.sop_instance_uid if reading.row else "", stored),
@@ -257,13 +263,13 @@ class Filing:
             instance = found[0] if found else None
         connection.execute(
             "INSERT OR REPLACE INTO file (path, size, mtime_ns, outcome, instance, duplicate_uid,"
-            " reason, sha256) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            f" reason, sha256) VALUES (?, ?, ?, ?, {_LAST if is_last else '?'}, ?, ?, ?)",
             (
                 stored,
                 reading.size,
                 reading.modified_ns,
                 outcome,
-                instance,
+                *(() if is_last else (instance,)),
                 duplicate_uid,
                 reading.reason or None,
                 reading.sha256,

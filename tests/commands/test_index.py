@@ -429,6 +429,26 @@ def test_rebuild_leaves_the_old_index_when_a_folder_is_gone_or_has_nothing(pacs,
     assert pacs("index", "rebuild", db, "--from", tmp_path / "elsewhere").exit == 0
 
 
+def test_rebuild_that_is_killed_leaves_the_old_index_and_the_next_one_is_whole(tmp_path):
+    folder = tmp_path / "many"
+    count = write_tree(folder, 40, 2, 5, 10)
+    assert run_pacs("index", "add", folder).returncode == 0
+    before = (folder / "index.db").read_bytes()
+    with subprocess.Popen(
+        [*PACS, "index", "rebuild", str(folder), "-v"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stderr.readline()
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert (folder / "index.db").read_bytes() == before
+    assert (folder / ".index.db.rebuilt").exists()
+    done = run_pacs("index", "rebuild", folder, "--json")
+    assert (done.returncode, f'"added": {count}' in done.stdout) == (0, True)
+    assert [each.name for each in folder.glob(".index*")] == []
+
+
 def test_index_runs_as_a_program(scans):
     done = subprocess.run(
         [sys.executable, "-m", "pacs_cli", "index", "add", str(scans)],
