@@ -132,6 +132,27 @@ def test_add_of_nothing_is_bad_input(pacs, tmp_path):
     assert pacs("index", "add", tmp_path / "none", "--db", tmp_path / "a.db").exit == 6
 
 
+def test_progress_is_shown_on_a_terminal_only(pacs, scans):
+    first = pacs("index", "add", scans, terminal=True)
+    assert (first.exit, "indexing" in first.stderr) == (0, True)
+    verified = pacs("index", "verify", scans, terminal=True)
+    assert (verified.exit, "verifying" in verified.stderr) == (0, True)
+    assert pacs("index", "verify", scans).stderr == ""
+
+
+def test_name_that_is_no_text_goes_all_the_way(pacs, tmp_path):
+    path = tmp_path / "\udcff.dcm"
+    write_object(path, CT, "1.2.3.4")
+    assert pacs("index", "add", tmp_path).exit == 0
+    assert pacs("index", "verify", tmp_path).exit == 0
+    (row,) = pacs("index", "export", tmp_path, "-k", "Path", "--json").json
+    assert row["Path"] == str(path)
+    path.unlink()
+    result = pacs("index", "verify", tmp_path, "--json")
+    assert result.json[0]["path"] == str(path)
+    assert "\\udcff" in pacs("index", "prune", tmp_path).stdout
+
+
 def test_add_needs_to_know_which_index(pacs, scans):
     assert pacs("index", "add").exit == 2
     result = pacs("index", "add", scans, scans / "P1")
@@ -243,6 +264,25 @@ def test_archive_after_add_and_rebuild_is_taken_over_by_storescp(tmp_path):
         path = write_object(tmp_path / "b.dcm", CT, "1.2.3.5")
         assert run_pacs("storescu", "127.0.0.1", str(again.port), path).returncode == 0
         assert not again.kind("recovered")
+
+
+def test_storescp_into_a_folder_with_an_index_of_other_files_keeps_their_rows(tmp_path):
+    folder, other = tmp_path / "scans", tmp_path / "other"
+    for each in (folder, other):
+        each.mkdir()
+    count = write_tree(folder, 2)
+    write_object(other / "far.dcm", CT, "1.2.3.9")
+    names = ("index", "add", folder, other, "--db", folder / "index.db")
+    assert run_pacs(*names).returncode == 0
+    with pacs_storescp(folder) as archive:
+        path = write_object(tmp_path / "a.dcm", CT, "1.2.3.4")
+        assert run_pacs("storescu", "127.0.0.1", str(archive.port), path).returncode == 0
+        for event in archive.kind("recovered"):
+            assert event["rows_removed"] == 0
+    verified = run_pacs("index", "verify", folder)
+    assert (verified.returncode, f"sound {count + 2}," in verified.stdout) == (0, True)
+    found = run_pacs("index", "find", folder, "-k", "SOPInstanceUID=1.2.3.9", "-k", "Rows")
+    assert "1.2.3.9" in found.stdout
 
 
 def test_archive_with_its_index_elsewhere_is_verified_there(tmp_path):
