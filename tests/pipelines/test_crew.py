@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 
 import pytest
 
@@ -68,16 +67,28 @@ def test_process_that_dies_costs_nothing_but_time(monkeypatch):
 
 
 def test_processes_are_started_anew_where_threads_run():
-    """A copy of a process with threads may hang on a lock of theirs."""
-    may_end = threading.Event()
-    thread = threading.Thread(target=may_end.wait)
-    thread.start()
-    try:
-        results = run(Crew(squares, 2), BATCHES[:4])
-    finally:
-        may_end.set()
-        thread.join()
-    assert [value for _, result in results for value, _ in result] == [n * n for n in range(8)]
+    """A copy of a process with threads may hang on a lock of theirs.
+
+    In a process of its own: multiprocessing leaves a tracker behind until its process ends.
+    """
+    program = """
+import multiprocessing, threading
+from pacs_cli.pipelines.crew import Crew
+from tests.pipelines.test_crew import squares
+
+may_end = threading.Event()
+thread = threading.Thread(target=may_end.wait)
+thread.start()
+multiprocessing.get_context("fork").Process = None
+results = Crew(squares, 2).run(([n] for n in range(8)), lambda batch: batch)
+print([result[0][0] for _, result in results])
+may_end.set()
+thread.join()
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout, done.stderr) == ("[0, 1, 4, 9, 16, 25, 36, 49]\n", "")
 
 
 def test_none_outlasts_a_process_that_is_killed(tmp_path):
