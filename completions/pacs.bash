@@ -1,20 +1,39 @@
 # bash completion for pacs
 _pacs() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}
-    local options= choices= peer= choice
+    local options= choices= peer= choice commands= command=${COMP_WORDS[1]} first=2
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W "echoscu storescu findscu movescu getscu storescp demo --help --version" -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W "echoscu storescu findscu movescu getscu storescp index demo --help --version" -- "$current")
         return
     fi
-    case ${COMP_WORDS[1]} in
-        echoscu) options='-aec --called-aet -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file --repeat -h --help'; choices=''; peer=yes ;;
-        storescu) options='-aec --called-aet --from-file --follow --jobs --retries --retry-wait --priority --propose --repeat --fail-first --dry-run --report --set --uid-suffix -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--priority=low,medium,high'; peer=yes ;;
-        findscu) options='-aec --called-aet -P --patient-root -S --study-root -O --patient-study-only -W --worklist -k --key --query --level --since --before --today --charset --no-defaults --drill --limit --fail-if-empty --dicom-json --save --relational --date-time --fuzzy --time-zone -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--level=patient,study,series,image'; peer=yes ;;
-        movescu) options='-aec --called-aet -P --patient-root -S --study-root -O --patient-study-only -k --key --query --level --since --before --today --charset --from-file --batch --limit --fail-if-empty -aem --dest --receive --bind --allow --wait --expect-from-find --out --db --layout --duplicate --min-free --durability -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--level=patient,study,series,image --duplicate=reject,replace,version --durability=full,relaxed'; peer=yes ;;
-        getscu) options='-aec --called-aet -P --patient-root -S --study-root -O --patient-study-only -k --key --query --level --since --before --today --charset --from-file --batch --limit --fail-if-empty --out --db --layout --duplicate --min-free --durability -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--level=patient,study,series,image --duplicate=reject,replace,version --durability=full,relaxed'; peer=yes ;;
-        storescp) options='-aet --aet --bind --check-called --max-associations -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --out --db --layout --duplicate --min-free --durability --allow --accept --prefer --promiscuous --workers --max-connections --max-per-address --pdu-timeout --write-timeout --fault --qr --fuzzy --move-to --on-instance --on-study --study-idle --hook-timeout --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--duplicate=reject,replace,version --durability=full,relaxed'; peer=no ;;
-        demo) options='--json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; peer=no ;;
+    case $command in
+        index) commands='add find stats verify prune rebuild export dicomdir' ;;
+    esac
+    if [[ $commands ]]; then
+        if ((COMP_CWORD == 2)); then
+            mapfile -t COMPREPLY < <(compgen -W "$commands --help" -- "$current")
+            return
+        fi
+        command="$command ${COMP_WORDS[2]}" first=3
+    fi
+    case $command in
+        'echoscu') options='-aec --called-aet -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file --repeat -h --help'; choices=''; peer=yes ;;
+        'storescu') options='-aec --called-aet --from-file --follow --jobs --retries --retry-wait --priority --propose --repeat --fail-first --dry-run --report --set --uid-suffix -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--priority=low,medium,high'; peer=yes ;;
+        'findscu') options='-aec --called-aet -P --patient-root -S --study-root -O --patient-study-only -W --worklist -k --key --query --level --since --before --today --charset --no-defaults --drill --limit --fail-if-empty --dicom-json --save --relational --date-time --fuzzy --time-zone -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--level=patient,study,series,image'; peer=yes ;;
+        'movescu') options='-aec --called-aet -P --patient-root -S --study-root -O --patient-study-only -k --key --query --level --since --before --today --charset --from-file --batch --limit --fail-if-empty -aem --dest --receive --bind --allow --wait --expect-from-find --out --db --layout --duplicate --min-free --durability -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--level=patient,study,series,image --duplicate=reject,replace,version --durability=full,relaxed'; peer=yes ;;
+        'getscu') options='-aec --called-aet -P --patient-root -S --study-root -O --patient-study-only -k --key --query --level --since --before --today --charset --from-file --batch --limit --fail-if-empty --out --db --layout --duplicate --min-free --durability -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--level=patient,study,series,image --duplicate=reject,replace,version --durability=full,relaxed'; peer=yes ;;
+        'storescp') options='-aet --aet --bind --check-called --max-associations -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --out --db --layout --duplicate --min-free --durability --allow --accept --prefer --promiscuous --workers --max-connections --max-per-address --pdu-timeout --write-timeout --fault --qr --fuzzy --move-to --on-instance --on-study --study-idle --hook-timeout --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--duplicate=reject,replace,version --durability=full,relaxed'; peer=no ;;
+        'index') options='-h --help'; choices=''; peer=no ;;
+        'index add') options='--db --from-file --follow --jobs --hash --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; peer=no ;;
+        'index find') options='--db -P --patient-root -S --study-root -O --patient-study-only -W --worklist -k --key --query --level --since --before --today --charset --no-defaults --drill --limit --fail-if-empty --dicom-json --save --json --csv -q --quiet -v --verbose -d --debug --log-file --date-time --fuzzy -h --help'; choices='--level=patient,study,series,image'; peer=no ;;
+        'index stats') options='--db --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; peer=no ;;
+        'index verify') options='--db --json --csv -q --quiet -v --verbose -d --debug --log-file --hash -h --help'; choices=''; peer=no ;;
+        'index prune') options='--db --json --csv -q --quiet -v --verbose -d --debug --log-file --dry-run --missing-folders -h --help'; choices=''; peer=no ;;
+        'index rebuild') options='--db --jobs --hash --json --csv -q --quiet -v --verbose -d --debug --log-file --from -h --help'; choices=''; peer=no ;;
+        'index export') options='--db --json --csv -q --quiet -v --verbose -d --debug --log-file --level -k --key -h --help'; choices='--level=patient,study,series,image'; peer=no ;;
+        'index dicomdir') options='--json --csv -q --quiet -v --verbose -d --debug --log-file --write --copy-to --id -h --help'; choices=''; peer=no ;;
+        'demo') options='--json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; peer=no ;;
         *) return ;;
     esac
     for choice in $choices; do
@@ -26,7 +45,7 @@ _pacs() {
     done
     if [[ $current == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
-    elif [[ $peer == yes ]] && ((COMP_CWORD == 2)); then
+    elif [[ $peer == yes ]] && ((COMP_CWORD == first)); then
         mapfile -t COMPREPLY < <(compgen -W "$(sed -n 's/^[[:space:]]*\[peers\.\([A-Za-z0-9_-]*\)\].*/\1/p' "${PACS_CONFIG:-${XDG_CONFIG_HOME:-$HOME/.config}/pacs/config.toml}" 2>/dev/null)" -- "$current")
     else
         mapfile -t COMPREPLY < <(compgen -f -- "$current")

@@ -27,6 +27,8 @@ class _Page(Protocol):
     def summary(self) -> str: ...
     @property
     def options(self) -> Sequence[_Option]: ...
+    @property
+    def commands(self) -> Sequence[tuple[str, str]]: ...
 
 
 _PEERS = (
@@ -38,22 +40,36 @@ _PEERS = (
 def bash(pages: Iterable[_Page]) -> str:
     """Return the script for bash."""
     pages = list(pages)
-    names = " ".join(page.name for page in pages)
+    names = " ".join(page.name for page in pages if " " not in page.name)
+    groups = "".join(
+        f"        {page.name}) commands={_quoted(' '.join(name for name, _ in page.commands))} ;;\n"
+        for page in pages
+        if page.commands
+    )
     cases = "".join(
-        f"        {page.name}) options={_quoted(' '.join(_names(page)))}; "
+        f"        {_quoted(page.name)}) options={_quoted(' '.join(_names(page)))}; "
         f"choices={_quoted(' '.join(_choices(page)))}; peer={_peer_word(page)} ;;\n"
         for page in pages
     )
     return f"""# bash completion for pacs
 _pacs() {{
     local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD-1]}}
-    local options= choices= peer= choice
+    local options= choices= peer= choice commands= command=${{COMP_WORDS[1]}} first=2
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
         mapfile -t COMPREPLY < <(compgen -W "{names} --help --version" -- "$current")
         return
     fi
-    case ${{COMP_WORDS[1]}} in
+    case $command in
+{groups}    esac
+    if [[ $commands ]]; then
+        if ((COMP_CWORD == 2)); then
+            mapfile -t COMPREPLY < <(compgen -W "$commands --help" -- "$current")
+            return
+        fi
+        command="$command ${{COMP_WORDS[2]}}" first=3
+    fi
+    case $command in
 {cases}        *) return ;;
     esac
     for choice in $choices; do
@@ -65,7 +81,7 @@ _pacs() {{
     done
     if [[ $current == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
-    elif [[ $peer == yes ]] && ((COMP_CWORD == 2)); then
+    elif [[ $peer == yes ]] && ((COMP_CWORD == first)); then
         mapfile -t COMPREPLY < <(compgen -W "$({_PEERS})" -- "$current")
     else
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
@@ -79,12 +95,16 @@ complete -F _pacs pacs
 def zsh(pages: Iterable[_Page]) -> str:
     """Return the script for zsh."""
     pages = list(pages)
-    commands = "".join(f"        {_quoted(f'{p.name}:{p.summary}')}\n" for p in pages)
+    commands = "".join(
+        f"        {_quoted(f'{p.name}:{p.summary}')}\n" for p in pages if " " not in p.name
+    )
+    groups = "".join(_zsh_group(page) for page in pages if page.commands)
     cases = "".join(
-        f"        {page.name})\n            _arguments -s \\\n"
+        f"        {_quoted(page.name)})\n            _arguments -s \\\n"
         + "".join(f"                {spec} \\\n" for spec in _zsh_specs(page))
         + f"                {_zsh_rest(page)}\n            ;;\n"
         for page in pages
+        if not page.commands
     )
     return f"""#compdef pacs
 _pacs_peers() {{
@@ -105,6 +125,8 @@ _pacs() {{
     shift words
     ((CURRENT--))
     case $command in
+{groups}    esac
+    case $command in
 {cases}    esac
 }}
 if [ "$funcstack[1]" = "_pacs" ]; then
@@ -112,6 +134,22 @@ if [ "$funcstack[1]" = "_pacs" ]; then
 else
     compdef _pacs pacs
 fi
+"""
+
+
+def _zsh_group(page: _Page) -> str:
+    """Return the case that completes the commands of a group, or goes on to one of them."""
+    rows = " ".join(_quoted(f"{name}:{summary}") for name, summary in page.commands)
+    return f"""        {page.name})
+            if ((CURRENT == 2)); then
+                commands=({rows})
+                _describe command commands
+                return
+            fi
+            command="$command $words[2]"
+            shift words
+            ((CURRENT--))
+            ;;
 """
 
 
@@ -130,8 +168,17 @@ def fish(pages: Iterable[_Page]) -> str:
     ]
     for page in pages:
         summary = _quoted(page.summary)
-        lines.append(f"complete -c pacs -n __fish_use_subcommand -f -a {page.name} -d {summary}")
-        seen = f"-n '__fish_seen_subcommand_from {page.name}'"
+        group, _, name = page.name.rpartition(" ")
+        seen = f"-n '__fish_seen_subcommand_from {name}'"
+        if group:
+            # a command of the same name may stand alone
+            begun = f"__fish_seen_subcommand_from {group}"
+            of_group = f"string match -q -- {group} (commandline -opc)[2]"
+            is_next = f"{of_group}; and test (count (commandline -opc)) -eq 2"
+            lines.append(f"complete -c pacs -n '{is_next}' -f -a {name} -d {summary}")
+            seen = f"-n '{begun}; and string match -q -- {name} (commandline -opc)[3]'"
+        else:
+            lines.append(f"complete -c pacs -n __fish_use_subcommand -f -a {name} -d {summary}")
         if _has_peer(page):
             is_second = f"{seen[:-1]}; and test (count (commandline -opc)) -eq 2'"
             lines.append(f"complete -c pacs {is_second} -a '(__pacs_peers)' -d peer")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pacs_cli import __version__
-from pacs_cli.cli import COMMANDS, application
+from pacs_cli.cli import COMMANDS, Command, application
 from pacs_cli.completions import bash, fish, zsh
 from pacs_cli.errors import Exit, UsageError
 from pacs_cli.options import OutputOptions
@@ -59,7 +59,10 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One command, ready to be described."""
+    """One command, ready to be described; of a group's `name` has two words.
+
+    commands  of a group: those that it has, each with its summary
+    """
 
     name: str
     summary: str
@@ -68,6 +71,12 @@ class Page:
     options: tuple[Option, ...]
     examples: tuple[tuple[str, str], ...]
     conformance: str
+    commands: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def file(self) -> str:
+        """What its man page is called, without the section."""
+        return f"pacs-{self.name.replace(' ', '-')}"
 
 
 def pages() -> list[Page]:
@@ -75,27 +84,31 @@ def pages() -> list[Page]:
 
     raises  UsageError when a command lacks EXAMPLES or CONFORMANCE
     """
-    group = application()
-    found = []
-    for name, module_name, summary in COMMANDS:
+    return list(_pages(application(), COMMANDS, ""))
+
+
+def _pages(group: Any, table: Sequence[Command], above: str) -> Iterator[Page]:
+    """Yield the pages of a table's commands, those of a group after its own."""
+    for name, module_name, summary in table:
         module = import_module(module_name)
         for constant in ("EXAMPLES", "CONFORMANCE"):
             if not hasattr(module, constant):
                 raise UsageError(f"{module_name} has no {constant}; every command needs them")
-        command: Any = group.get_command(None, name)  # type: ignore[arg-type]
+        command: Any = group.get_command(None, name)
         context = command.make_context(name, [], resilient_parsing=True)
-        found.append(
-            Page(
-                name=name,
-                summary=summary,
-                usage=" ".join([f"pacs {name}", *command.collect_usage_pieces(context)]),
-                description="\n".join(map(str.strip, (command.help or "").splitlines())).strip(),
-                options=tuple(_options(command, context)),
-                examples=tuple(module.EXAMPLES),
-                conformance=module.CONFORMANCE,
-            )
+        rows = tuple(Command(*row) for row in getattr(module, "COMMANDS", ()))
+        yield Page(
+            name=f"{above}{name}",
+            summary=summary,
+            usage=" ".join([f"pacs {above}{name}", *command.collect_usage_pieces(context)]),
+            description="\n".join(map(str.strip, (command.help or "").splitlines())).strip(),
+            options=tuple(_options(command, context)),
+            examples=tuple(module.EXAMPLES),
+            conformance=module.CONFORMANCE,
+            commands=tuple((each.name, each.summary) for each in rows),
         )
-    return found
+        if rows:
+            yield from _pages(command, rows, f"{name} ")
 
 
 def _options(command: Any, context: Any) -> Iterator[Option]:
@@ -124,7 +137,7 @@ def files() -> dict[str, str]:
         "completions/pacs.fish": fish(all_pages),
     }
     for page in all_pages:
-        made[f"man/pacs-{page.name}.1"] = _man(page)
+        made[f"man/{page.file}.1"] = _man(page, all_pages)
     return made
 
 
@@ -154,6 +167,9 @@ def _markdown(all_pages: list[Page]) -> str:
     ]
     for page in all_pages:
         parts.append(f"## pacs {page.name}\n\n    {page.usage}\n\n{page.description}\n")
+        if page.commands:
+            rows_of = "".join(f"| `{name}` | {text} |\n" for name, text in page.commands)
+            parts.append(f"| commands | |\n|---|---|\n{rows_of}")
         for panel in dict.fromkeys(option.panel for option in page.options):
             rows = [o for o in page.options if o.panel == panel]
             parts.append(f"| {panel.lower()} | |\n|---|---|\n" + "".join(map(_table_row, rows)))
@@ -175,10 +191,11 @@ def _label(option: Option) -> str:
 # -- man pages -------------------------------------------------------------------------------
 
 
-def _man(page: Page) -> str:
-    lines = _man_head(f"pacs-{page.name}", page.summary)
+def _man(page: Page, all_pages: Sequence[Page]) -> str:
+    lines = _man_head(page.file, page.summary)
     lines += [".SH SYNOPSIS", f".B {_roff(page.usage)}", ".SH DESCRIPTION"]
     lines += _paragraphs(page.description)
+    lines += _man_commands(page.commands)
     for panel in dict.fromkeys(option.panel for option in page.options):
         lines.append(f".SH {panel.upper()}")
         for option in page.options:
@@ -188,17 +205,29 @@ def _man(page: Page) -> str:
     for line, what in page.examples:
         lines += [".TP", f".B {_roff(line)}", _roff(what)]
     lines += [".SH CONFORMANCE", _roff(page.conformance)]
-    return "\n".join([*lines, *_man_tail(("pacs",))]) + "\n"
+    # of a group its commands, of one of those the group
+    above = page.name.split(" ")[0]
+    related = [
+        each.file
+        for each in all_pages
+        if each is not page and (each.name.startswith(f"{page.name} ") or each.name == above)
+    ]
+    return "\n".join([*lines, *_man_tail(("pacs", *related))]) + "\n"
 
 
 def _man_of_all(all_pages: list[Page]) -> str:
     lines = _man_head("pacs", "the DICOM command-line suite")
     lines += [".SH SYNOPSIS", ".B pacs", ".I COMMAND", "[OPTIONS] [ARGUMENTS]", ".SH DESCRIPTION"]
     lines += ["One command over one small engine. Results go to stdout, everything else to stderr."]
-    lines.append(".SH COMMANDS")
-    for page in all_pages:
-        lines += [".TP", f".B {page.name}", _roff(page.summary)]
-    return "\n".join([*lines, *_man_tail([f"pacs-{page.name}" for page in all_pages])]) + "\n"
+    lines += _man_commands([(page.name, page.summary) for page in all_pages])
+    return "\n".join([*lines, *_man_tail([page.file for page in all_pages])]) + "\n"
+
+
+def _man_commands(commands: Sequence[tuple[str, str]]) -> list[str]:
+    lines = [".SH COMMANDS"] if commands else []
+    for name, summary in commands:
+        lines += [".TP", f".B {_roff(name)}", _roff(summary)]
+    return lines
 
 
 def _man_head(name: str, summary: str) -> list[str]:

@@ -83,6 +83,7 @@ def test_exit_codes_are_all_documented():
 
 def test_json_fields_are_all_documented(pacs, folder):
     text = (ROOT / "docs" / "json.md").read_text()
+    disc = folder / "disc"
     with pacs_storescp(folder / "archive") as archive:
         records = [
             *pacs("storescu", "127.0.0.1", archive.port, folder / "scans", "--json").json,
@@ -92,6 +93,16 @@ def test_json_fields_are_all_documented(pacs, folder):
     records += archive.events
     records += pacs("demo", folder / "scans", "--json").json
     records += pacs("echoscu", "127.0.0.1", 1, "--json").json
+    scans = folder / "scans"
+    for command in (
+        *(("add", scans), ("stats", scans), ("rebuild", scans)),
+        *(("dicomdir", scans, "--copy-to", disc), ("dicomdir", disc)),
+    ):
+        records += pacs("index", *command, "--json").json
+    (scans / "ct.dcm").unlink()
+    for command in ("verify", "prune"):
+        records += pacs("index", command, scans, "--json").json
+    assert {"stats", "problem", "removed", "record"} <= {record["type"] for record in records}
     for record in records:
         for name in (record["type"], *record):
             assert name == "type" or f"`{name}`" in text, (record["type"], name)

@@ -48,6 +48,12 @@ def test_every_command_has_all_that_belongs_to_it(command):
     assert f"man/pacs-{command.name}.1" in GENERATED
     assert f"## pacs {command.name}\n" in GENERATED["docs/cli.md"]
     assert (ROOT / "tests" / "commands" / f"test_{command.name}.py").is_file()
+    for name, module_name, _ in getattr(module, "COMMANDS", ()):
+        part = import_module(module_name)
+        assert part.EXAMPLES
+        assert part.CONFORMANCE
+        assert f"man/pacs-{command.name}-{name}.1" in GENERATED
+        assert f"## pacs {command.name} {name}\n" in GENERATED["docs/cli.md"]
 
 
 def test_every_option_is_explained():
@@ -89,7 +95,15 @@ def environment(tmp_path) -> dict[str, str]:
 
 
 CASES = [
-    ("pacs ", {"echoscu", "findscu", "getscu", "movescu", "storescu", "storescp", "demo"}),
+    ("pacs ", {"echoscu", "findscu", "getscu", "index", "movescu", "storescu", "storescp", "demo"}),
+    (
+        "pacs index ",
+        {"add", "find", "stats", "verify", "prune", "rebuild", "export", "dicomdir"},
+    ),
+    ("pacs index ver", {"verify"}),
+    ("pacs index verify --ha", {"--hash"}),
+    ("pacs index find --lev", {"--level"}),
+    ("pacs index export --level ", {"patient", "study", "series", "image"}),
     ("pacs echoscu --re", {"--repeat"}),
     ("pacs echoscu ", {"ward", "archive-2"}),
     ("pacs storescu wa", {"ward"}),

@@ -177,8 +177,8 @@ class Blobs:
         return self.root / relative
 
     def name(self, relative: str) -> str:
-        """Return the same as a string."""
-        return self._prefix + relative
+        """Return the same as a string; files that `pacs index` added may lie elsewhere."""
+        return relative if relative.startswith("/") else self._prefix + relative
 
     def files(self) -> Iterator[str]:
         """Yield the relative path of every stored file, whatever layout it was placed by.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pacs_cli.archive.attributes import TAGS, Attributes, uid_of
 from pacs_cli.archive.layout import Layout
+from pacs_cli.archive.plans import Plans
 from pacs_cli.archive.rows import InstanceRow
 from pacs_cli.dicom.elements import pick
 from pacs_cli.dicom.encoding import Data, Encoding, encoding_of
@@ -20,6 +21,9 @@ from pacs_cli.errors import InputError, MalformedDataset
 #: What is read of a data set to begin with, or kept of one that arrives: the header of nearly all.
 #: Every association may hold as much.
 HEAD = 64 * 1024
+
+#: What is read of a file to begin with where many are read: the header of most.
+_FIRST = 16 * 1024
 
 _SOP_CLASS, _SOP_INSTANCE, _STUDY, _SERIES = 0x00080016, 0x00080018, 0x0020000D, 0x0020000E
 _SOURCE = 0x00020016
@@ -65,7 +69,7 @@ def held_row(name: str) -> InstanceRow:
     raises  OSError when it cannot be read, InputError when it is no whole object
     """
     with _opened(name) as descriptor:
-        return _row_of(descriptor)
+        return row_of_open(descriptor)
 
 
 def held_header(name: str) -> Header:
@@ -85,10 +89,39 @@ def _opened(name: str) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _row_of(descriptor: int) -> InstanceRow:
+def row_of_open(descriptor: int, plans: Plans | None = None) -> InstanceRow:
+    """Return what the index would keep of a file that is open; raises OSError, InputError.
+
+    plans  of the files read before it, from which it may be read at once
+    """
+    if plans is None:
+        return _row_of(descriptor, os.pread(descriptor, HEAD, 0))[0]
+    start = os.pread(descriptor, _FIRST, 0)
+    status = os.fstat(descriptor)
+
+    def read(position: int, count: int) -> bytes:
+        return os.pread(descriptor, count, position)
+
+    planned = plans.read(start, status.st_size, read)
+    if planned is None:
+        row, header = _row_of(descriptor, start)
+        plans.learn(start, header, read)
+        return row
+    row = _row(
+        planned.values,
+        status.st_size - planned.dataset_offset,
+        planned.transfer_syntax_uid,
+        planned.source_ae_title,
+        status.st_mtime,
+    )
+    row.path = _DEFAULT.place(row)
+    return row
+
+
+def _row_of(descriptor: int, start: bytes) -> tuple[InstanceRow, Header]:
+    """Return what is kept of a file, and its header; `start` are its first bytes."""
     header = probe_open(descriptor)
     offset = header.dataset_offset
-    start = os.pread(descriptor, HEAD, 0)
 
     def read(position: int, count: int) -> bytes:
         return os.pread(descriptor, count, offset + position)
@@ -102,7 +135,7 @@ def _row_of(descriptor: int) -> InstanceRow:
     )
     row.received = os.fstat(descriptor).st_mtime
     row.path = _DEFAULT.place(row)
-    return row
+    return row, header
 
 
 def _source_of(meta: bytes) -> str:

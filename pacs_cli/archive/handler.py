@@ -11,6 +11,7 @@ from typing import Self
 from zlib import crc32
 
 from pacs_cli.archive.blobs import Blobs, Durability, Share
+from pacs_cli.archive.catalog import note_root
 from pacs_cli.archive.contents import row_of_file
 from pacs_cli.archive.index import Index
 from pacs_cli.archive.layout import Layout
@@ -144,6 +145,7 @@ def open_archive(
             moved = move_aside(path)
             index = Index(path, blobs.is_durable)
         try:
+            note_root(index, root)
             recovered = Recovered() if index.was_clean else reconcile(blobs, index)
         except BaseException:
             index.distrust()

@@ -22,7 +22,7 @@ from pacs_cli.errors import OutputError
 __all__ = ["Index", "InstanceRow", "SeriesEntry"]
 
 #: Scripts that lead from each version to the next; `PRAGMA user_version` counts those applied.
-_MIGRATIONS = ("schema.sql", "schema-2.sql")
+MIGRATIONS = ("schema.sql", "schema-2.sql", "schema-files.sql")
 
 #: A backup or a query of someone else's holds a lock for less; senders wait 30 s and more.
 _BUSY_TIMEOUT = 5.0
@@ -305,10 +305,10 @@ class Index:
         (version,) = writer.execute("PRAGMA user_version").fetchone()
         if version < 0:
             raise sqlite3.DatabaseError("the version is negative")
-        if version > len(_MIGRATIONS):
+        if version > len(MIGRATIONS):
             raise OutputError(
                 f"the index {self.path} has version {version}, this pacs knows up to "
-                f"{len(_MIGRATIONS)}; use the newer pacs that made it"
+                f"{len(MIGRATIONS)}; use the newer pacs that made it"
             )
         self.was_clean = bool(version) and self._is_marked_clean()
         if version and not self.was_clean:
@@ -318,8 +318,8 @@ class Index:
                 raise sqlite3.DatabaseError(problem)
         # so that a table may be made anew
         writer.execute("PRAGMA foreign_keys = OFF")
-        for number in range(version, len(_MIGRATIONS)):
-            script = Path(__file__).with_name(_MIGRATIONS[number]).read_text()
+        for number in range(version, len(MIGRATIONS)):
+            script = Path(__file__).with_name(MIGRATIONS[number]).read_text()
             writer.executescript(f"BEGIN; {script}; PRAGMA user_version = {number + 1}; COMMIT")
         writer.execute("PRAGMA foreign_keys = ON")
         writer.execute("UPDATE state SET is_clean = 0")

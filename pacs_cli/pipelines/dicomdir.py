@@ -28,13 +28,14 @@ def referenced_files(path: str) -> list[tuple[str, str]]:
     """
     folder = Path(path).parent
     try:
-        references = dict.fromkeys(_references(_read(path)))
+        references = dict.fromkeys(_references(read_dicomdir(path)))
     except MalformedDataset as error:
         raise InputError(f"the DICOMDIR makes no sense: {error}") from None
-    return [_placed(folder, folder.resolve(), components) for components in references]
+    return [placed(folder, folder.resolve(), components) for components in references]
 
 
-def _read(path: str) -> bytes:
+def read_dicomdir(path: str) -> bytes:
+    """Return the bytes of a DICOMDIR; raises InputError."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
@@ -51,8 +52,11 @@ def _read(path: str) -> bytes:
         raise InputError((error.strerror or str(error)).lower()) from None
 
 
-def _references(data: bytes) -> Iterator[tuple[str, ...]]:
-    """Yield the components of every Referenced File ID of a record that is in use."""
+def dataset_of(data: bytes) -> tuple[int, str]:
+    """Return where the data set of a DICOMDIR begins, and its transfer syntax.
+
+    raises  MalformedDataset
+    """
     if data[128:132] != b"DICM":
         raise MalformedDataset("it does not begin as a DICOM file does")
     offset, syntax = 132, ""
@@ -63,6 +67,17 @@ def _references(data: bytes) -> Iterator[tuple[str, ...]]:
         offset = start + length
         if tag == _TRANSFER_SYNTAX:
             syntax = data[start:offset].strip(b"\0 ").decode("latin-1")
+    return offset, syntax
+
+
+def split_file_id(value: bytes) -> tuple[str, ...]:
+    """Return the components of a Referenced File ID."""
+    return tuple(os.fsdecode(part.strip(b"\0 ")) for part in value.split(b"\\"))
+
+
+def _references(data: bytes) -> Iterator[tuple[str, ...]]:
+    """Yield the components of every Referenced File ID of a record that is in use."""
+    offset, syntax = dataset_of(data)
     is_in_use, components = True, b""
     for event in walk(memoryview(data)[offset:], encoding_of(syntax)):
         if isinstance(event, ItemStart) and event.depth == 1:
@@ -74,11 +89,13 @@ def _references(data: bytes) -> Iterator[tuple[str, ...]]:
             elif event.tag == _REFERENCED_FILE_ID:
                 components = bytes(event.value)
         elif isinstance(event, ItemEnd) and event.depth == 1 and is_in_use and components:
-            yield tuple(os.fsdecode(part.strip(b"\0 ")) for part in components.split(b"\\"))
+            yield split_file_id(components)
 
 
-def _placed(folder: Path, root: Path, components: tuple[str, ...]) -> tuple[str, str]:
+def placed(folder: Path, root: Path, components: tuple[str, ...]) -> tuple[str, str]:
     """Return where a reference leads, and why it must not be followed.
+
+    root  the folder without links in its path
 
     The components are upper case (PS3.10 8.2); discs are often mounted or copied in lower case.
     """

@@ -16,13 +16,15 @@ from pacs_cli.errors import InputError
 class Found:
     """A regular file to work on.
 
-    size      bytes
-    is_named  whether it was named itself, and not only a folder above it
+    size         bytes
+    is_named     whether it was named itself, and not only a folder above it
+    modified_ns  since the epoch
     """
 
     path: str
     size: int = field(default=0, compare=False)
     is_named: bool = field(default=False, compare=False)
+    modified_ns: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def _look(path: str, follow: bool, entered: set[tuple[int, int]]) -> Iterator[Fo
             if is_named and "DICOMDIR" in Path(current).name.upper():
                 yield from _referenced(current)
             else:
-                yield Found(current, status.st_size, is_named)
+                yield Found(current, status.st_size, is_named, status.st_mtime_ns)
         elif not stat.S_ISDIR(status.st_mode):
             yield Passed(current, "not a regular file", is_named)
         elif (status.st_dev, status.st_ino) not in entered:
@@ -131,7 +133,7 @@ def _referenced(dicomdir: str) -> Iterator[Found | Passed]:
             yield Passed(path, f"{_reason(error)}, though {dicomdir} refers to it")
             continue
         if stat.S_ISREG(status.st_mode):
-            yield Found(path, status.st_size, is_named=True)
+            yield Found(path, status.st_size, True, status.st_mtime_ns)
         else:
             yield Passed(path, f"not a regular file, though {dicomdir} refers to it")
 

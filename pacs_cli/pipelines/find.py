@@ -5,11 +5,11 @@ from __future__ import annotations
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pacs_cli.dicom.identifier import decode_identifier, encode_identifier, unknown_character_sets
 from pacs_cli.dicom.json_model import text_at
@@ -20,7 +20,6 @@ from pacs_cli.net.channel import Wakeup
 from pacs_cli.services.diagnosis import explain_context
 from pacs_cli.services.query_diagnosis import explain_find_status
 from pacs_cli.services.results import FindResponse
-from pacs_cli.services.scu import Session
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -59,6 +58,40 @@ class Problem:
     exit: Exit
 
 
+class _Peer(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+class _Context(Protocol):
+    @property
+    def id(self) -> int: ...
+    @property
+    def transfer_syntax(self) -> str: ...
+    @property
+    def result(self) -> int: ...
+
+
+class Answering(Protocol):
+    """Who is asked: a peer over its `Session`, or an index as if it were one."""
+
+    @property
+    def target(self) -> _Peer:
+        """Who it is, for messages."""
+
+    @property
+    def contexts(self) -> Mapping[int, _Context]:
+        """What was proposed."""
+
+    def context_for(self, abstract_syntax: str) -> _Context | None:
+        """Return the context that was accepted, if any."""
+
+    def find(
+        self, context_id: int, identifier: bytes, limit: int | None = None
+    ) -> Iterator[FindResponse]:
+        """Yield each match as it comes, and last how it ended."""
+
+
 class Search:
     """Asks one query, and what it needs for the levels below, and counts.
 
@@ -71,7 +104,7 @@ class Search:
     """
 
     def __init__(
-        self, session: Session, query: Query, limit: int | None, wakeup: Wakeup | None = None
+        self, session: Answering, query: Query, limit: int | None, wakeup: Wakeup | None = None
     ) -> None:
         self._session = session
         self.target = session.target

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pacs_cli.archive import index as module
-from pacs_cli.archive.index import Index, InstanceRow, SeriesEntry
+from pacs_cli.archive.index import MIGRATIONS, Index, InstanceRow, SeriesEntry
 from pacs_cli.errors import OutputError
 from tests.archive.storing import at_once, await_rows, locked, writes_fail
 from tests.support import CT, EXPLICIT
@@ -61,7 +61,7 @@ def test_empty_file_becomes_an_index(tmp_path, is_there):
     with closing(Index(tmp_path / "index.db")) as index:
         assert not index.was_clean
         assert index.counts() == (0, 0, 0, 0)
-        assert query(tmp_path, "PRAGMA user_version") == [(2,)]
+        assert query(tmp_path, "PRAGMA user_version") == [(len(MIGRATIONS),)]
         assert query(tmp_path, "PRAGMA journal_mode") == [("wal",)]
 
 
@@ -109,7 +109,7 @@ def test_index_of_version_1_is_migrated_and_loses_nothing(tmp_path, is_clean):
     make_version_1(tmp_path / "index.db", is_clean)
     with closing(Index(tmp_path / "index.db")) as index:
         assert index.was_clean is is_clean
-        assert query(tmp_path, "PRAGMA user_version") == [(2,)]
+        assert query(tmp_path, "PRAGMA user_version") == [(len(MIGRATIONS),)]
         assert index.tree() == [
             SeriesEntry("P", "Made^Up", "1.2", None, None, "1.3", None, None, 2, 20)
         ]

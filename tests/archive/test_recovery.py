@@ -13,6 +13,7 @@ import pytest
 
 from pacs_cli.archive.blobs import Durability
 from pacs_cli.archive.handler import Recovered, open_archive
+from pacs_cli.archive.index import MIGRATIONS
 from pacs_cli.errors import OutputError
 from tests.archive.storing import SECOND, UID, assert_holds, files, killed, rows, store
 from tests.samples import dataset_bytes
@@ -297,12 +298,12 @@ def root_page(root: Path, table: str) -> int:
 
 def test_index_of_a_newer_version_is_left_where_it_is_and_the_folder_let_go(root):
     recovered(root)
-    spoil(root / "index.db", 60, b"\0\0\0\3")
+    spoil(root / "index.db", 60, bytes((0, 0, 0, len(MIGRATIONS) + 1)))
     for _ in range(2):
-        with pytest.raises(OutputError, match="has version 3"):
+        with pytest.raises(OutputError, match=f"has version {len(MIGRATIONS) + 1}"):
             open_archive(root)
     assert not list(root.glob("*.corrupt*"))
-    spoil(root / "index.db", 60, b"\0\0\0\2")
+    spoil(root / "index.db", 60, bytes((0, 0, 0, len(MIGRATIONS))))
     assert recovered(root) == Recovered()
 
 
