@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pacs_cli.errors import Exit
-from tests.interop.peers import pacs_storescp
+from tests.interop.peers import pacs_storescp, run_pacs
 from tests.support import CT, MR
 from tests.writing import write_object
 
@@ -38,7 +38,9 @@ def folder(tmp_path):
 
 @pytest.mark.parametrize(("command", "output"), BLOCKS, ids=[block[0] for block in BLOCKS])
 def test_command_of_the_readme_gives_the_output_it_shows(command, output, folder):
-    with pacs_storescp(folder / "archive", "--aet", "ARCHIVE") as archive:
+    with pacs_storescp(folder / "archive", "--aet", "ARCHIVE", "--qr") as archive:
+        if not command.startswith("pacs storescu"):
+            assert run_pacs("storescu", "127.0.0.1", archive.port, folder / "scans").returncode == 0
         command = command.replace("127.0.0.1:11112", f"127.0.0.1:{archive.port}")
         done = subprocess.run(
             ["sh", "-c", command],
@@ -57,8 +59,8 @@ def test_command_of_the_readme_gives_the_output_it_shows(command, output, folder
 
 def test_receiver_of_the_readme_runs(folder):
     (line,) = re.findall(r"^pacs storescp 11112 (.*)$", README, re.MULTILINE)
-    _, ae_title, _, out = line.split()
-    with pacs_storescp(folder / out, "--aet", ae_title) as archive:
+    _, ae_title, _, out, *more = line.split()
+    with pacs_storescp(folder / out, "--aet", ae_title, *more) as archive:
         assert archive.events[0]["ae_title"] == "ARCHIVE"
 
 

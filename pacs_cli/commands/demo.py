@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pacs_cli.commands.demo_loop import Step, go_round, ignore, running
 from pacs_cli.commands.listing import list_index
 from pacs_cli.commands.totals import Totals
 from pacs_cli.errors import Exit, InputError
-from pacs_cli.net.target import Target
 from pacs_cli.options import OutputOptions
 from pacs_cli.report import Report
 from pacs_cli.wire.negotiation import EXPLICIT_VR_LITTLE_ENDIAN, VERIFICATION_SOP_CLASS, Proposal
@@ -28,7 +26,7 @@ EXAMPLES = (
     ("pacs demo", "with the sample files that come with pydicom"),
     ("pacs demo scans/", "with files of your own; they are only read"),
 )
-CONFORMANCE = "That of storescu and storescp, which it runs against each other."
+CONFORMANCE = "That of storescu, movescu, getscu and storescp --qr, run against each other."
 
 _OFFER = (Proposal(VERIFICATION_SOP_CLASS, (EXPLICIT_VR_LITTLE_ENDIAN,)),)
 
@@ -40,11 +38,13 @@ def demo(
         typer.Argument(metavar="[PATH]...", help="Files and folders instead of the samples."),
     ] = None,
 ) -> Exit:
-    """Start an archive, echo it, send it files, list and compare what it holds.
+    """Start an archive, echo it, send it files, find, move and get them, compare them all.
 
-    Everything happens on this machine in a temporary folder. Every object is read back and its
-    data set compared byte for byte with the file it came from. Exits 0 only when all are equal.
+    Everything happens on this machine in a temporary folder, between three archives. Every object
+    is read back from each and its data set compared byte for byte with the file it came from.
+    Exits 0 only when all are equal.
     """
+    from pacs_cli.archive.handler import open_archive
     from pacs_cli.pipelines.send import collect, send
     from pacs_cli.services.scu import Session
 
@@ -54,25 +54,47 @@ def demo(
         items, failures = _fileable(items), []
     if not items and not failures:
         raise InputError("nothing to send: no DICOM file in what was named; check the paths")
-    with TemporaryDirectory(prefix="pacs-demo-") as folder, _running(folder) as (archive, target):
+    with (
+        TemporaryDirectory(prefix="pacs-demo-") as folder,
+        running(Path(folder, "second")) as (second, destination),
+        running(Path(folder, "first"), destination) as (archive, target),
+        open_archive(Path(folder, "third")) as third,
+    ):
         report.line(f"an archive listens on {target.address}, in {folder}")
         with Session(target, _OFFER) as session:
             report.line(f"C-ECHO answered in {session.echo(1).seconds * 1000:.1f} ms")
         totals = Totals(report)
-        for sent in (*failures, *send(target, items, _ignore)):
+        for sent in (*failures, *send(target, items, ignore)):
             totals.add(sent)
         fields = totals.fields()
         report.line(totals.text())
         list_index(report, archive.index)
+        if totals.fields()["stored"]:
+            for step in go_round(target, third):
+                _show(report, step)
         began = time.monotonic()
-        equal, different = _compare(report, archive, items)
+        equal = different = 0
+        for each in (archive, second, third):
+            numbers = _compare(report, each, items)
+            equal, different = equal + numbers[0], different + numbers[1]
         seconds = time.monotonic() - began
     report.summary(
         {**fields, "equal": equal, "different": different, "compare_seconds": round(seconds, 6)},
-        f"read back in {seconds:.2f} s: {equal} data sets equal byte for byte, "
+        f"read back from three archives in {seconds:.2f} s: {equal} data sets equal byte for byte, "
         f"{different} different; everything is removed again",
     )
     return totals.exit or (Exit.SOME_FAILED if different else Exit.OK)
+
+
+def _show(report: Report, step: Step) -> None:
+    """Show one step of the way round."""
+    words = {
+        "find": f"C-FIND: {step.objects} studies",
+        "move": f"C-MOVE to a second archive: {step.objects} objects",
+        "get": f"C-GET into a third one: {step.objects} objects",
+    }
+    report.record(step.name, {"count": step.objects, "seconds": round(step.seconds, 6)})
+    report.line(f"{words[step.name]} in {step.seconds:.2f} s")
 
 
 def _sample_folder() -> Path:
@@ -100,37 +122,8 @@ def _fileable(items: Iterable[Item]) -> list[Item]:
     return list(kept.values())
 
 
-def _ignore(_: object) -> None:
-    """Nothing to show of an association."""
-
-
-@contextmanager
-def _running(folder: str) -> Iterator[tuple[Archive, Target]]:
-    """Serve an archive in `folder` on a free port of this machine."""
-    from pacs_cli.archive.handler import open_archive
-    from pacs_cli.dicom.registry import storage_sop_classes, transfer_syntaxes
-    from pacs_cli.net.listener import Listener
-    from pacs_cli.services.admission import accept_policy
-    from pacs_cli.services.scp import Provider, Settings
-
-    policy = accept_policy(storage_sop_classes(), transfer_syntaxes())
-    with open_archive(Path(folder)) as archive:
-        listener = Listener("127.0.0.1", 0)
-        provider = Provider(Settings(policy), archive.handler, _ignore)
-        thread = threading.Thread(target=listener.serve, args=(provider.serve, _ignore))
-        thread.start()
-        try:
-            yield archive, Target("demo", "127.0.0.1", listener.port, called_ae_title="DEMO")
-        finally:
-            listener.stop()
-            thread.join()
-            listener.close()
-            provider.drain()
-            listener.join(10)
-
-
 def _compare(report: Report, archive: Archive, items: Iterable[Item]) -> tuple[int, int]:
-    """Read every stored object back and compare its data set with the file it came from."""
+    """Read every object of an archive back and compare its data set with the file it came from."""
     from pacs_cli.dicom.part10 import probe
 
     equal = different = 0

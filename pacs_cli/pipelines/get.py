@@ -14,7 +14,7 @@ from pacs_cli.pipelines.find import Remark
 from pacs_cli.pipelines.operations import Get
 from pacs_cli.pipelines.receiver import Arrivals
 from pacs_cli.pipelines.retrieve import Progress, Result, Retrieval, Settings
-from pacs_cli.pipelines.storage_contexts import all_sop_classes, in_associations
+from pacs_cli.pipelines.storage_contexts import EVERY_CONTEXT, all_sop_classes, in_associations
 from pacs_cli.pipelines.survey import Instance
 from pacs_cli.services.results import Handler
 from pacs_cli.services.scu import Session, Trace
@@ -47,7 +47,7 @@ def rounds_for(
     if not classes or not all(map(is_uid, classes)):
         every = in_associations(all_sop_classes(), _CONTEXTS_OF_UNKNOWN)
         return [Round(group, tuple(requests)) for group in every], True
-    groups = list(in_associations(tuple(classes)))
+    groups = list(in_associations(tuple(classes), EVERY_CONTEXT))
     if len(groups) == 1:
         return [Round(groups[0], tuple(requests))], False
     assert instances is not None

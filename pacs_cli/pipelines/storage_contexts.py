@@ -37,6 +37,9 @@ _COMMON = (
     "1.2.840.10008.1.2.2",
 )
 
+#: Contexts of a SOP class that leave nothing out: one for each of those, one for all others.
+EVERY_CONTEXT = len(_UNCOMPRESSED) + len(_COMMON) + 1
+
 #: Transfer syntaxes of one context. DCMTK 3.6.7 and what is built on it, as Orthanc, have room for
 #: 50, and crash or hang on more; and with so many a whole request stays under 64 KiB.
 _MAX_SYNTAXES = 24

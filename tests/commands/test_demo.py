@@ -27,10 +27,13 @@ def test_samples_are_sent_stored_indexed_and_equal(pacs, temporary):
     assert result.exit == 0, result.stderr
     summary = result.json[-1]
     assert summary["type"] == "summary"
-    assert summary["stored"] == summary["equal"] > 60
+    assert 3 * summary["stored"] == summary["equal"] > 180
     assert (summary["failed"], summary["different"]) == (0, 0)
     series = [line for line in result.json if line["type"] == "series"]
     assert sum(line["instances"] for line in series) == summary["stored"]
+    steps = {line["type"]: line["count"] for line in result.json if "count" in line}
+    assert steps["move"] == steps["get"] == summary["stored"]
+    assert steps["find"] == len({line["study_instance_uid"] for line in series})
     assert list(temporary.iterdir()) == []
 
 
@@ -43,7 +46,7 @@ def test_own_files_are_listed_and_left_as_they_are(pacs, tmp_path):
     result = pacs("demo", folder)
     assert result.exit == 0, result.stderr
     assert "Made^Up" in result.stdout
-    assert "2 data sets equal byte for byte, 0 different" in result.stdout
+    assert "6 data sets equal byte for byte, 0 different" in result.stdout
     assert path.read_bytes() == before
 
 
@@ -55,7 +58,7 @@ def test_object_that_is_refused_is_said_and_the_rest_compared(pacs, tmp_path):
     result = pacs("demo", folder)
     assert result.exit == 1
     assert f"{other} was not stored: 0111H duplicate SOP instance" in result.stderr
-    assert "1 data sets equal byte for byte" in result.stdout
+    assert "3 data sets equal byte for byte" in result.stdout
 
 
 def test_nothing_to_send_is_bad_input(pacs, tmp_path):
