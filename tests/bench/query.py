@@ -1,0 +1,253 @@
+"""pacs storescp --qr, findscu and movescu beside the field's.
+
+    python -m tests.bench.query [--rows WORD...] [--rounds 5] [--studies 500] [--storage DIR]
+
+The archives are filled once; then A and B are asked in turns, after one round that is not counted.
+Of archives the CPU is what they used while they were asked, twenty times in a row by DCMTK's
+findscu or once by its movescu, to a DCMTK storescp that keeps nothing; the wall is the asker's,
+whose start is in it. Of askers it is theirs, start-up included. Printed is the ratio of medians,
+peer over ours: over 1 we are ahead. dcmqrscp holds 500 studies at the most.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pacs_cli.dicom.part10 import file_meta
+from tests.bench.measuring import Cost, in_turns, program, show, start, storage_of, timed
+from tests.bench.store import ours_durable
+from tests.interop.peers import PACS, await_port, free_port
+from tests.support import CT, EXPLICIT
+from tests.writing import element
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+#: Queries in a row: a tick of the CPU's clock is as long as one of ours.
+_QUERIES = 20
+_MOVED, _PIXELS = 300, 525_000
+_MOVED_STUDY = "1.2.826.0.1.3680043.10.9"
+
+
+@dataclass(frozen=True)
+class Archive:
+    """One that is running and filled."""
+
+    title: str
+    port: int
+    pid: int
+
+    def used(self) -> float:
+        """Return the CPU seconds of it and of those it started and waited for, or runs."""
+        own = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return _cpu_of(self.pid) + sum(_cpu_of(int(pid)) for pid in own)
+
+
+def _cpu_of(pid: int) -> float:
+    # utime, stime, cutime and cstime, behind a name that may have blanks in it
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / _TICKS
+
+
+def write_studies(folder: Path, count: int) -> None:
+    """Write so many studies: one of CTs to be moved, the others of one small object each."""
+    for number in range(count - 1):
+        study = f"1.2.826.0.1.3680043.10.8.{number}"
+        _write(folder, study, f"{study}.1", f"P{number:05}", number, 64)
+    for number in range(_MOVED):
+        _write(folder, _MOVED_STUDY, f"{_MOVED_STUDY}.{number}", "MOVED", number, _PIXELS)
+
+
+def _write(folder: Path, study: str, uid: str, patient: str, number: int, size: int) -> None:
+    data = (
+        element(0x00080016, "UI", CT),
+        element(0x00080018, "UI", uid),
+        element(0x00080020, "DA", f"2026{number % 12 + 1:02}{number % 28 + 1:02}"),
+        element(0x00080030, "TM", "120000"),
+        element(0x00080050, "SH", f"A{number}"),
+        element(0x00080060, "CS", "CT"),
+        element(0x00081030, "LO", "bench"),
+        element(0x00100010, "PN", f"Bench^Mark{number}"),
+        element(0x00100020, "LO", patient),
+        element(0x0020000D, "UI", study),
+        element(0x0020000E, "UI", f"{study}.2"),
+        element(0x00200010, "SH", str(number)),
+        element(0x00200011, "IS", "1"),
+        element(0x00200013, "IS", str(number)),
+        element(0x7FE00010, "OW", b"")[:-4] + size.to_bytes(4, "little") + bytes(size),
+    )
+    path = folder / f"{uid}.dcm"
+    path.write_bytes(file_meta(CT, uid, EXPLICIT) + b"".join(data))
+
+
+def ours(destination: int) -> Callable[[int, str], Sequence[str]]:
+    """Our archive as it comes, with a place to move to."""
+    return lambda port, out: [
+        *ours_durable(port, out),
+        *("--qr", "--aet", "ARCHIVE", "--move-to", f"SINK@127.0.0.1:{destination}"),
+    ]
+
+
+def orthanc(destination: int) -> Callable[[int, str], Sequence[str]]:
+    """Orthanc, which answers anybody."""
+
+    def command(port: int, out: str) -> list[str]:
+        import json
+
+        settings = {
+            "StorageDirectory": out,
+            "IndexDirectory": out,
+            "DicomAet": "ARCHIVE",
+            "DicomPort": port,
+            "HttpServerEnabled": False,
+            "DicomAlwaysAllowStore": True,
+            "DicomAlwaysAllowFind": True,
+            "DicomAlwaysAllowMove": True,
+            "DicomModalities": {"SINK": ["SINK", "127.0.0.1", destination]},
+            "SaveJobs": False,
+        }
+        (Path(out) / "orthanc.json").write_text(json.dumps(settings))
+        return [program("Orthanc"), str(Path(out) / "orthanc.json")]
+
+    return command
+
+
+def dcmqrscp(destination: int) -> Callable[[int, str], Sequence[str]]:
+    """DCMTK's archive."""
+
+    def command(port: int, out: str) -> list[str]:
+        storage = Path(out) / "ARCHIVE"
+        storage.mkdir()
+        (Path(out) / "dcmqrscp.cfg").write_text(
+            f"NetworkTCPPort = {port}\nMaxPDUSize = 131072\nMaxAssociations = 32\n"
+            f"HostTable BEGIN\nsink = (SINK, 127.0.0.1, {destination})\nHostTable END\n"
+            "VendorTable BEGIN\nVendorTable END\n"
+            f"AETable BEGIN\nARCHIVE {storage} RW (500, 100000mb) ANY\nAETable END\n"
+        )
+        return [program("dcmqrscp"), "-c", str(Path(out) / "dcmqrscp.cfg")]
+
+    return command
+
+
+@contextmanager
+def running(command: Sequence[str], port: int) -> Iterator[int]:
+    """Run a server until the block is left; gives its process id."""
+    process = start(command)
+    try:
+        await_port(port, process)
+        yield process.pid
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def filled(
+    command: Callable[[int, str], Sequence[str]], storage: Path, data: Path
+) -> Iterator[Archive]:
+    """Run an archive that holds the objects of `data`."""
+    port = free_port()
+    folder = storage / f"archive-{port}"
+    folder.mkdir()
+    with running(command(port, str(folder)), port) as pid:
+        to = ("-aec", "ARCHIVE", "127.0.0.1", str(port))
+        timed([[program("storescu"), "+sd", *to, str(data)]])
+        yield Archive("ARCHIVE", port, pid)
+    shutil.rmtree(folder)
+
+
+def find_command(archive: Archive, *more: str) -> list[str]:
+    """DCMTK's findscu for every study."""
+    keys = ("StudyInstanceUID", "StudyDate", "PatientName", "ModalitiesInStudy", *more)
+    asked = [word for key in keys for word in ("-k", key)]
+    level = ("-k", "QueryRetrieveLevel=STUDY")
+    return [
+        *(program("findscu"), "-S", "-aec", archive.title, *level, *asked),
+        *("127.0.0.1", str(archive.port)),
+    ]
+
+
+def our_find_command(archive: Archive, *more: str) -> list[str]:
+    """Ours for the same."""
+    keys = ("StudyInstanceUID", "StudyDate", "PatientName", "ModalitiesInStudy", *more)
+    asked = [word for key in keys for word in ("-k", key)]
+    return [*PACS, "findscu", f"{archive.title}@127.0.0.1:{archive.port}", "--csv", *asked]
+
+
+def move_command(archive: Archive) -> list[str]:
+    """DCMTK's movescu of the study of CTs."""
+    level = ("-k", "QueryRetrieveLevel=STUDY", "-k", f"StudyInstanceUID={_MOVED_STUDY}")
+    return [
+        *(program("movescu"), "-S", "-aec", archive.title, "-aem", "SINK", *level),
+        *("127.0.0.1", str(archive.port)),
+    ]
+
+
+def served(archive: Archive, command: Sequence[str], times: int) -> Cost:
+    """Ask so often in a row: the wall of one, and the CPU of the archive for one."""
+    before, began = archive.used(), time.perf_counter()
+    for _ in range(times):
+        timed([command])
+    wall = (time.perf_counter() - began) / times
+    return Cost(wall, (archive.used() - before) / times)
+
+
+def main() -> None:
+    """Run the comparisons asked for and print one line each."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rows", nargs="*", default=[])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--studies", type=int, default=500)
+    parser.add_argument("--storage")
+    options = parser.parse_args()
+    with storage_of(options.storage, int(2e9)) as root, ExitStack() as stack:
+        data = root / "data"
+        data.mkdir()
+        write_studies(data, options.studies)
+        sink = free_port()
+        stack.enter_context(running([program("storescp"), "--ignore", "--fork", str(sink)], sink))
+        archives = {
+            name: stack.enter_context(filled(make(sink), root, data))
+            for name, make in (("ours", ours), ("Orthanc", orthanc), ("dcmqrscp", dcmqrscp))
+        }
+        print(f"{options.rounds} rounds, {options.studies} studies, in {root.parent}; peer / ours")
+
+        def archives_row(title: str, peer: str, goal: str, times: int, make: Make) -> None:
+            def cost_of(who: str) -> Cost:
+                archive = archives["ours" if who == "ours" else peer]
+                return served(archive, make(archive), times)
+
+            show(f"{title}, {peer}", in_turns(options.rounds, cost_of), goal)
+
+        def askers_row(title: str, *more: str) -> None:
+            def cost_of(who: str) -> Cost:
+                make = our_find_command if who == "ours" else find_command
+                return timed([make(archives["ours"], *more)])
+
+            show(title, in_turns(options.rounds, cost_of), "")
+
+        one = "PatientID=P00001"
+        rows: list[tuple[str, Callable[[str], None]]] = [
+            ("C-FIND", lambda t: archives_row(t, "Orthanc", "cpu 5", _QUERIES, find_command)),
+            ("C-FIND", lambda t: archives_row(t, "dcmqrscp", "cpu 8", _QUERIES, find_command)),
+            ("C-MOVE, CT", lambda t: archives_row(t, "Orthanc", "1.3", 1, move_command)),
+            ("C-MOVE, CT", lambda t: archives_row(t, "dcmqrscp", "1", 1, move_command)),
+            ("findscu, every study", askers_row),
+            ("findscu, one study", lambda t: askers_row(t, one)),
+        ]
+        for title, measure in rows:
+            if not options.rows or any(word in title for word in options.rows):
+                measure(title)
+
+
+Make = Callable[[Archive], Sequence[str]]
+
+
+if __name__ == "__main__":
+    main()
