@@ -12,6 +12,7 @@ import threading
 import pytest
 
 from pacs_cli.errors import Exit
+from tests.services.retrieving import acting_each, moved, says
 from tests.support import CT, VERIFICATION, MemoryHandler, running_provider
 from tests.writing import write_object
 
@@ -69,6 +70,43 @@ def test_no_accepted_context(fails, ct):
     with running_provider(abstract_syntaxes=frozenset([VERIFICATION])) as running:
         port = running.listener.port
         fails(Exit.ASSOCIATION, "did not accept", "storescu", "127.0.0.1", port, ct)
+
+
+KEY = ("-k", "StudyInstanceUID=1.2.3")
+DEST = ("--dest", "WS", *KEY)
+
+
+def test_retrieval_from_nobody(fails, closed_port, tmp_path):
+    fails(Exit.CONNECT, "connection refused", "movescu", "127.0.0.1", closed_port, *DEST)
+    out = ("--out", tmp_path / "out")
+    fails(Exit.CONNECT, "connection refused", "getscu", "127.0.0.1", closed_port, *KEY, *out)
+
+
+def test_retrieval_that_is_not_served(fails):
+    with running_provider(abstract_syntaxes=frozenset([CT])) as running:
+        port = running.listener.port
+        fails(Exit.ASSOCIATION, "C-MOVE in the study root", "movescu", "127.0.0.1", port, *DEST)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (0xA801, "A801H move destination unknown; configure it there: AE title WS"),
+        (0xA700, "A700H out of resources"),
+        (0xA702, "A702H out of resources, the sub-operations cannot be performed"),
+        (0xC000, "C000H the peer cannot process it"),
+    ],
+)
+def test_move_answered_with_a_failure(fails, status, words):
+    with acting_each(says(moved(status)), says(moved(status))) as target:
+        fails(Exit.PEER_FAILED, words, "movescu", "127.0.0.1", target.port, *DEST)
+
+
+@pytest.mark.parametrize("command", ["movescu", "getscu"])
+def test_mistyped_keyword(fails, command):
+    typed = ("127.0.0.1", 104, "-k", "PatientNam=x")
+    where = ("--dest", "WS") if command == "movescu" else ("--out", "nowhere")
+    fails(Exit.USAGE, "did you mean PatientName?", command, *typed, *where)
 
 
 def test_store_answered_a700(fails, ct):

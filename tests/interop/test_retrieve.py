@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,17 @@ from tests.support import CT, EXPLICIT, IMPLICIT
 
 pytestmark = pytest.mark.interop
 
-PEERS = {"dcmqrscp": dcmqrscp, "orthanc": orthanc, "qrscp": qrscp}
+
+@contextmanager
+def ours(folder: Path, destinations: Mapping[str, int]) -> Iterator[Peer]:
+    """Our own archive."""
+    known = [f"{title}@127.0.0.1:{port}" for title, port in destinations.items()]
+    options = [word for each in known for word in ("--move-to", each)]
+    with pacs_storescp(folder, "--qr", "--aet", "OURS", *options) as started:
+        yield Peer("OURS", started.port)
+
+
+PEERS = {"dcmqrscp": dcmqrscp, "orthanc": orthanc, "qrscp": qrscp, "ours": ours}
 
 
 @dataclass(frozen=True)
@@ -196,12 +206,18 @@ def test_get_brings_what_getscu_of_dcmtk_brings(archive, tmp_path):
 # -- compressed objects --------------------------------------------------------------------------
 
 
+#: Deflated: Orthanc waits 30 s for more of it, and aborts.
+HANGS_ORTHANC = "image_dfl.dcm"
+
+
 def one_of_each_syntax() -> dict[str, Path]:
     """Return samples by SOP instance UID, each in another compressed transfer syntax."""
     found: dict[str, Path] = {}
     syntaxes = {EXPLICIT, IMPLICIT}
     for path in storable():
         about = header(path)
+        if path.name == HANGS_ORTHANC:
+            continue
         if about.transfer_syntax_uid not in syntaxes and about.sop_instance_uid not in found:
             syntaxes.add(about.transfer_syntax_uid)
             found[about.sop_instance_uid] = path
@@ -213,7 +229,8 @@ def test_compressed_objects_come_as_they_are_stored(tmp_path):
     chosen = one_of_each_syntax()
     port = free_port()
     with orthanc(tmp_path / "peer", {"PACS": port}) as peer:
-        sent = run_pacs("storescu", peer.address, *chosen.values(), "--json")
+        # what it refuses, as out of resources, it refuses again
+        sent = run_pacs("storescu", peer.address, *chosen.values(), "--retries", "0", "--json")
         stored = {
             each["sop_instance_uid"]
             for each in records(sent)
