@@ -19,7 +19,7 @@ from pacs_cli.dicom.keys import keyword_of, parse_key, put, vr_of
 from pacs_cli.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from pydicom.dataset import Dataset
+    from pacs_cli.dicom.dataset import AnyDataset
 
 _LEVEL_TAG = 0x00080052
 
@@ -138,7 +138,7 @@ class Request:
     """
 
     level: Level
-    identifier: Dataset
+    identifier: AnyDataset
     columns: tuple[tuple[int, ...], ...]
 
 
@@ -154,7 +154,7 @@ class Query:
     """
 
     model: Model
-    asked: Dataset
+    asked: AnyDataset
     level: Level
     character_set: str = ""
     has_defaults: bool = True
@@ -164,7 +164,7 @@ class Query:
         """Return the request to begin with; UsageError when the character set does not fit."""
         return self._request(self.level, {})
 
-    def below(self, request: Request, match: Dataset) -> Request | None:
+    def below(self, request: Request, match: AnyDataset) -> Request | None:
         """Return the request for what a match has below it, None at the lowest level.
 
         raises  InputError when the match lacks its unique key
@@ -189,7 +189,7 @@ class Query:
             dict.fromkeys(path for level in asked for path in self._request(level, {}).columns)
         )
 
-    def complete(self, request: Request, match: Dataset) -> None:
+    def complete(self, request: Request, match: AnyDataset) -> None:
         """Give a match the unique keys of the levels above that the peer has left out.
 
         They are those it was asked with, so they are known all the same.
@@ -230,13 +230,11 @@ class Query:
                 )
 
     def _request(self, level: Level, uniques: Mapping[int, str]) -> Request:
-        from pydicom.dataset import Dataset
-
-        identifier = Dataset()
+        identifier = type(self.asked)()
         for element in self.asked:
             if not self.drills or self._place_of(element.tag) is level:
                 # what is put into its items must not stay there
-                identifier.add(deepcopy(element))
+                identifier.add(deepcopy(element))  # type: ignore[arg-type] # of the same kind
         for tag, value in uniques.items():
             put(identifier, parse_key(f"{tag:08X}={value}"))
         defaults = self._return_keys(level)
@@ -270,7 +268,7 @@ class Query:
 
 def make_query(
     model: Model,
-    asked: Dataset,
+    asked: AnyDataset,
     level: str | None = None,
     character_set: str = "",
     drills: bool = False,
@@ -313,7 +311,7 @@ def level_of(tag: int) -> Level | None:
     return Level.PATIENT if tag >> 16 == 0x0010 or tag in _PATIENT_TAGS else None
 
 
-def ask_for_dates(model: Model, asked: Dataset, range_text: str) -> None:
+def ask_for_dates(model: Model, asked: AnyDataset, range_text: str) -> None:
     """Have a query match a range of study dates, or of scheduled dates in a worklist.
 
     raises  UsageError when it asks for a date already
@@ -345,7 +343,7 @@ def date_range(since: str | None, before: str | None, today: date | None) -> str
     return "-".join(f"{day:%Y%m%d}" if day else "" for day in (first, last))
 
 
-def _level(model: Model, asked: Dataset, name: str, drills: bool) -> Level:
+def _level(model: Model, asked: AnyDataset, name: str, drills: bool) -> Level:
     levels = model.levels
     if name:
         if name.upper() not in levels:
@@ -365,7 +363,7 @@ def _is_single(tag: int, value: str) -> bool:
     return _UID.fullmatch(value) is not None
 
 
-def _columns(identifier: Dataset, defaults: list[str]) -> tuple[tuple[int, ...], ...]:
+def _columns(identifier: AnyDataset, defaults: list[str]) -> tuple[tuple[int, ...], ...]:
     """Return the paths of all leaves of an identifier, the defaults first and in their order."""
     order: dict[tuple[int, ...], int] = {}
     for text in defaults:
@@ -375,7 +373,7 @@ def _columns(identifier: Dataset, defaults: list[str]) -> tuple[tuple[int, ...],
     return tuple(sorted(paths, key=lambda path: order.get(path, len(order))))
 
 
-def _leaves(dataset: Dataset) -> Iterator[tuple[int, ...]]:
+def _leaves(dataset: AnyDataset) -> Iterator[tuple[int, ...]]:
     for element in dataset:
         items = list(element.value) if element.VR == "SQ" else []
         if not items:

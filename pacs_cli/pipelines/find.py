@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from pacs_cli.dicom.identifier import decode_identifier, encode_identifier, unknown_character_sets
+from pacs_cli.dicom.identifier import encode_identifier, read_answer, unknown_character_sets
 from pacs_cli.dicom.json_model import text_at
 from pacs_cli.dicom.keys import keyword_of
 from pacs_cli.dicom.query import UNIQUE_KEYS, Level, Query, Request
@@ -23,7 +23,7 @@ from pacs_cli.services.results import FindResponse
 from pacs_cli.services.scu import Session
 
 if TYPE_CHECKING:
-    from pydicom.dataset import Dataset
+    from pacs_cli.dicom.dataset import AnyDataset
 
 _CANCELLED = 0xFE00
 
@@ -38,7 +38,7 @@ class Match:
     """
 
     request: Request
-    dataset: Dataset
+    dataset: AnyDataset
     identifier: bytes
     transfer_syntax_uid: str
     depth: int
@@ -160,7 +160,7 @@ class Search:
                 "than were asked for"
             )
         try:
-            dataset = decode_identifier(response.identifier, syntax)
+            dataset = read_answer(response.identifier, syntax)
         except MalformedDataset as error:
             # bytes of the peer that are none of the standard's
             yield self._failed(f"cannot read a match of {peer}: {error}", Exit.ASSOCIATION)

@@ -858,6 +858,20 @@ def test_nothing_heavy_is_imported_before_there_is_a_query(tmp_path, arguments, 
     assert HEAVY & modules == set()
 
 
+@pytest.mark.parametrize("form", [[], ["--json"], ["--dicom-json"], ["--csv"]])
+@pytest.mark.parametrize(("label", "name"), [("", "Made^Up"), ("ISO_IR 192", "Müller^Änne")])
+def test_usual_query_and_its_answers_take_no_pydicom(tmp_path, form, label, name):
+    finder = studies(study(1, SpecificCharacterSet=label, PatientName=name))
+    with finder.serving() as target:
+        arguments = ("-k", f"PatientName={name}", "-k", "RequestAttributesSequence.Modality")
+        code, stdout, modules = run(
+            tmp_path, "findscu", *map(str, place(target)), *arguments, "--today", *form
+        )
+    assert code == 0
+    assert "1.2.3.1" in stdout
+    assert HEAVY & modules == set()
+
+
 def test_findscu_runs_as_a_program():
     with studies(study(1)).serving() as target:
         done = subprocess.run(
