@@ -1,20 +1,43 @@
 # bash completion for pacs
+_pacs_folder=./${BASH_SOURCE[0]}
+[[ ${BASH_SOURCE[0]} == /* ]] && _pacs_folder=${BASH_SOURCE[0]}
+_pacs_folder=${_pacs_folder%/*}
+[[ $_pacs_folder == /* ]] || _pacs_folder=$PWD/$_pacs_folder
+_pacs_keywords() {
+    local path= name=$1
+    [[ $name == *.* ]] && path=${name%.*}. name=${name##*.}
+    [[ $path == *[^][A-Za-z0-9,.\(\)]* || $name == *[^A-Za-z0-9]* ]] && return
+    mapfile -t COMPREPLY < <(sed -n "s/^\($name[^ ]*\) .*/$path\1/p"         "$_pacs_folder/pacs.keywords" 2>/dev/null)
+    compopt -o nospace 2>/dev/null
+}
 _pacs() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}
-    local options= choices= peer= choice
+    local options= choices= keys= peer= choice
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
         mapfile -t COMPREPLY < <(compgen -W "echoscu storescu findscu storescp demo --help --version" -- "$current")
         return
     fi
     case ${COMP_WORDS[1]} in
-        echoscu) options='-aec --called-aet -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file --repeat -h --help'; choices=''; peer=yes ;;
-        storescu) options='-aec --called-aet --from-file --follow --jobs --retries --retry-wait --priority --propose --repeat --fail-first --dry-run --report --set --uid-suffix -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--priority=low,medium,high'; peer=yes ;;
-        findscu) options='-aec --called-aet -P --patient-root -S --study-root -O --patient-study-only -W --worklist -k --key --query --level --since --before --today --no-defaults --charset --drill --limit --fail-if-empty --dicom-json --save --relational --date-time --fuzzy --time-zone -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--level=patient,study,series,image'; peer=yes ;;
-        storescp) options='-aet --aet --bind --check-called --max-associations -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --out --db --layout --duplicate --min-free --durability --allow --accept --prefer --promiscuous --max-connections --max-per-address --pdu-timeout --write-timeout --fault --on-instance --on-study --study-idle --hook-timeout --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--duplicate=reject,replace,version --durability=full,relaxed'; peer=no ;;
-        demo) options='--json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; peer=no ;;
+        echoscu) options='-aec --called-aet -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file --repeat -h --help'; choices=''; keys=''; peer=yes ;;
+        storescu) options='-aec --called-aet --from-file --follow --jobs --retries --retry-wait --priority --propose --repeat --fail-first --dry-run --report --set --uid-suffix -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--priority=low,medium,high'; keys='--set'; peer=yes ;;
+        findscu) options='-aec --called-aet -P --patient-root -S --study-root -O --patient-study-only -W --worklist -k --key --query --level --since --before --today --no-defaults --charset --drill --limit --fail-if-empty --dicom-json --save --relational --date-time --fuzzy --time-zone -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--level=patient,study,series,image'; keys='-k --key'; peer=yes ;;
+        storescp) options='-aet --aet --bind --check-called --max-associations -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --out --db --layout --duplicate --min-free --durability --allow --accept --prefer --promiscuous --max-connections --max-per-address --pdu-timeout --write-timeout --fault --on-instance --on-study --study-idle --hook-timeout --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--duplicate=reject,replace,version --durability=full,relaxed'; keys=''; peer=no ;;
+        demo) options='--json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys=''; peer=no ;;
         *) return ;;
     esac
+    # bash makes a word of the = in --key=KEYWORD, and of that in KEYWORD=VALUE
+    if [[ $previous == = ]]; then
+        previous=${COMP_WORDS[COMP_CWORD-2]}
+        [[ $previous == --* ]] || return
+    elif [[ $current == = ]]; then
+        [[ $previous == --* ]] || return
+        current=
+    fi
+    if [[ " $keys " == *" $previous "* ]]; then
+        _pacs_keywords "$current"
+        return
+    fi
     for choice in $choices; do
         if [[ $previous == "${choice%%=*}" ]]; then
             choice=${choice#*=}

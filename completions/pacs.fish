@@ -4,6 +4,15 @@ function __pacs_peers
     test -n "$config"; or set config (test -n "$XDG_CONFIG_HOME"; and echo $XDG_CONFIG_HOME; or echo $HOME/.config)/pacs/config.toml
     sed -n 's/^[[:space:]]*\[peers\.\([A-Za-z0-9_-]*\)\].*/\1/p' $config 2>/dev/null
 end
+set -g __pacs_folder (status dirname)
+function __pacs_keywords
+    set -l name (string replace -r '^--[a-z-]+=' '' -- (commandline -ct))
+    set -l path (string match -r '^.*\.' -- $name; or echo '')
+    set name (string replace -r '^.*\.' '' -- $name)
+    string match -qr '[^][A-Za-z0-9,.()]' -- $path; and return
+    string match -qr '[^A-Za-z0-9]' -- $name; and return
+    sed -n "s/^\("$name"[^ ]*\) \(.*\)/$path\1\t\2/p" $__pacs_folder/pacs.keywords 2>/dev/null
+end
 complete -c pacs -n __fish_use_subcommand -f -l help -d 'show help'
 complete -c pacs -n __fish_use_subcommand -f -l version -d 'show the version'
 complete -c pacs -n __fish_use_subcommand -f -a echoscu -d 'Ask a peer whether it answers, and how fast.'
@@ -37,7 +46,7 @@ complete -c pacs -n '__fish_seen_subcommand_from storescu' -l repeat -r -d 'Send
 complete -c pacs -n '__fish_seen_subcommand_from storescu' -l fail-first -d 'Stop at the first failure.'
 complete -c pacs -n '__fish_seen_subcommand_from storescu' -l dry-run -d 'Show what would be sent and proposed; call nobody.'
 complete -c pacs -n '__fish_seen_subcommand_from storescu' -l report -r -d 'Write a CSV row for each file; the file appears when all is done.'
-complete -c pacs -n '__fish_seen_subcommand_from storescu' -l set -r -d 'Give a top-level element this value; (gggg,eeee)=VALUE too. Can be repeated.'
+complete -c pacs -n '__fish_seen_subcommand_from storescu' -l set -x -a '(__pacs_keywords)' -d 'Give a top-level element this value; (gggg,eeee)=VALUE too. Can be repeated.'
 complete -c pacs -n '__fish_seen_subcommand_from storescu' -l uid-suffix -r -d 'Append this to Study, Series and SOP Instance UID, not to references to them.'
 complete -c pacs -n '__fish_seen_subcommand_from storescu' -o aet -l aet -r -d 'Our own AE title.'
 complete -c pacs -n '__fish_seen_subcommand_from storescu' -o to -l connect-timeout -r -d 'Wait this long for name lookup and TCP connection.'
@@ -59,7 +68,7 @@ complete -c pacs -n '__fish_seen_subcommand_from findscu' -s P -l patient-root -
 complete -c pacs -n '__fish_seen_subcommand_from findscu' -s S -l study-root -d 'Study root model; the default.'
 complete -c pacs -n '__fish_seen_subcommand_from findscu' -s O -l patient-study-only -d 'Patient/study only model, which is retired.'
 complete -c pacs -n '__fish_seen_subcommand_from findscu' -s W -l worklist -d 'Modality worklist.'
-complete -c pacs -n '__fish_seen_subcommand_from findscu' -s k -l key -r -d 'Match this, or have it returned: PatientName=DOE*, 0010,0010=DOE*, StudyDate, ScheduledProcedureStepSequence.Modality=CT. Can be repeated.'
+complete -c pacs -n '__fish_seen_subcommand_from findscu' -s k -l key -x -a '(__pacs_keywords)' -d 'Match this, or have it returned: PatientName=DOE*, 0010,0010=DOE*, StudyDate, ScheduledProcedureStepSequence.Modality=CT. Can be repeated.'
 complete -c pacs -n '__fish_seen_subcommand_from findscu' -l query -r -d 'Take keys from a DICOM file, DICOM JSON, or text with one on each line; those of -k count before them.'
 complete -c pacs -n '__fish_seen_subcommand_from findscu' -l level -x -a 'patient study series image' -d 'What a match is. [default: the lowest level of the keys]'
 complete -c pacs -n '__fish_seen_subcommand_from findscu' -l since -r -d 'Studies of this day (YYYY-MM-DD) or later; in a worklist, what is scheduled.'
