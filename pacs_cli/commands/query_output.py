@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 #: PatientSex, StudyID, and in a worklist the id of the step.
 _SECONDARY = frozenset({0x00080030, 0x00100030, 0x00100040, 0x00200010, 0x00400009})
 
+#: Rows of one table: a peer that answers for ever must not fill the memory.
+_ROWS = 1000
+
 #: Where a keyword may be broken into words.
 _WORD_ENDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
@@ -45,7 +48,7 @@ def form_of(output: OutputOptions, is_dicom_json: bool) -> Form:
 
 
 class Matches:
-    """Shows each match as it comes, but for a table, which is drawn in the end.
+    """Shows each match as it comes, but for a table, which is drawn when it is full or in the end.
 
     is_data  whether that is for a program
     """
@@ -72,8 +75,10 @@ class Matches:
         """Draw the table of what was kept, without columns that have nothing or were not typed and
         say little.
         """
-        if not self._rows:
-            return
+        if self._rows:
+            self._draw()
+
+    def _draw(self) -> None:
         shown = [
             position
             for position, path in enumerate(self._columns)
@@ -86,6 +91,7 @@ class Matches:
             [names[position] for position in shown],
             [[row[position] for position in shown] for row in self._rows],
         )
+        self._rows = []
 
     def announce(self) -> None:
         """Say with -v what is asked: the names of the keys, never their values."""
@@ -97,6 +103,8 @@ class Matches:
         cells = self._cells(match, self._columns)
         if self._report.is_on_terminal:
             self._rows.append([clean(cell) for cell in cells])
+            if len(self._rows) == _ROWS:
+                self._draw()
             return
         if not self._has_header:
             self._report.row(self._names())

@@ -125,6 +125,12 @@ def test_matches_on_a_terminal_are_a_table_of_what_there_is(find):
     assert result.stderr == ""
 
 
+def test_table_is_drawn_when_it_is_full_so_that_no_peer_fills_the_memory(find):
+    result = find(studies(*[study(1)] * 1001), terminal=True)
+    assert result.stdout.count("study root model, STUDY level") == 2
+    assert result.stdout.count("1.2.3.1") == 1001
+
+
 def test_key_that_was_typed_has_its_column_on_a_terminal(find):
     finder = studies(study(1, StudyTime="120000"))
     assert "120000" not in find(finder, terminal=True).stdout
@@ -273,6 +279,13 @@ def test_unknown_character_set_is_said_once(find):
     result = find(studies(sent, sent), "--json")
     assert (result.exit, result.json[-1]["matches"]) == (0, 2)
     assert result.stderr.count("ISO_IR 999, which is no character set") == 1
+
+
+def test_remarks_of_a_peer_come_to_an_end(find):
+    sent = [element(LITTLE, 0x00080005, "CS", b"ISO_IR 9%02d " % number) for number in range(60)]
+    result = find(studies(*sent), "--json")
+    assert (result.exit, result.json[-1]["matches"]) == (0, 60)
+    assert result.stderr.count("which is no character set") == 20
 
 
 def test_peer_that_accepts_implicit_vr_only_is_asked_in_it(find):
@@ -813,6 +826,25 @@ def test_match_without_a_uid_is_no_branch(find, uid):
     assert (
         "cannot ask for what is below a match: the peer's answer has no StudyInst" in result.stderr
     )
+
+
+def test_peer_that_answers_for_ever_does_not_fill_the_memory_with_branches(pacs):
+    long = study(1) + element(LITTLE, 0x0040A160, "UT", b"x" * 1_000_000)
+
+    def act(sock: socket.socket, over: threading.Event) -> None:
+        accept(sock)
+        read_query(sock)
+        sent = response(PENDING, has_data_set=True)
+        pieces = [long[at : at + 16000] for at in range(0, len(long), 16000)]
+        sent += b"".join(data(1, 0, each) for each in pieces[:-1]) + data(1, 2, pieces[-1])
+        while True:
+            sock.sendall(sent)
+
+    with acting(act) as target:
+        result = pacs("findscu", *place(target), "--drill", "--json")
+    assert result.exit == 4
+    assert "sent 68 matches and more, which are too many to ask below each" in result.stderr
+    assert result.json[-1]["type"] == "error"
 
 
 def test_ctrl_c_ends_a_tree():
