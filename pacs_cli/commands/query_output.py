@@ -54,11 +54,14 @@ class Matches:
     """
 
     def __init__(self, report: MatchReport, form: Form, query: Query) -> None:
+        from pacs_cli.dicom.query import column_names
+
         self._report = report
         self._query = query
         self.is_data = form is not Form.TEXT
         self._rows: list[list[str]] = []
         self._columns = query.columns()
+        self._names = column_names(self._columns)
         self._has_header = False
         self._show: Callable[[Match], None] = {
             Form.TEXT: self._branch if query.drills else self._row,
@@ -75,17 +78,15 @@ class Matches:
         """Draw the table of what was kept, without columns that have nothing or were not typed and
         say little.
         """
-        if self._rows:
-            self._draw()
-
-    def _draw(self) -> None:
+        if not self._rows:
+            return
         shown = [
             position
             for position, path in enumerate(self._columns)
             if (path[0] in self._query.asked or path[-1] not in _SECONDARY)
             and any(row[position] for row in self._rows)
         ]
-        names = [_WORD_ENDS.sub(" ", name) for name in self._names()]
+        names = [_WORD_ENDS.sub(" ", name) for name in self._names]
         self._report.table(
             f"{self._query.model.value} model, {self._query.level} level",
             [names[position] for position in shown],
@@ -95,19 +96,18 @@ class Matches:
 
     def announce(self) -> None:
         """Say with -v what is asked: the names of the keys, never their values."""
-        query = self._query
-        where = f"the {query.model.value} model at {query.level} level"
-        self._report.note(f"asking {where} for {', '.join(self._names())}")
+        where = f"the {self._query.model.value} model at {self._query.level} level"
+        self._report.note(f"asking {where} for {', '.join(self._names)}")
 
     def _row(self, match: Match) -> None:
         cells = self._cells(match, self._columns)
         if self._report.is_on_terminal:
             self._rows.append([clean(cell) for cell in cells])
             if len(self._rows) == _ROWS:
-                self._draw()
+                self.finish()
             return
         if not self._has_header:
-            self._report.row(self._names())
+            self._report.row(self._names)
             self._has_header = True
         self._report.row(cells)
 
@@ -135,19 +135,13 @@ class Matches:
         self._report.record("match", {"level": str(match.request.level), **flat(match.dataset)})
 
     def _record(self, match: Match) -> None:
-        cells = self._cells(match, self._columns)
-        row = dict(zip(self._names(), cells, strict=True))
+        row = dict(zip(self._names, self._cells(match, self._columns), strict=True))
         self._report.record("match", {"level": str(match.request.level), **row})
 
     def _document(self, match: Match) -> None:
         from pacs_cli.dicom.json_model import dicom_json
 
         self._report.document(dicom_json(match.dataset))
-
-    def _names(self) -> list[str]:
-        from pacs_cli.dicom.query import column_names
-
-        return column_names(self._columns)
 
     def _cells(self, match: Match, columns: Sequence[Sequence[int]]) -> list[str]:
         from pacs_cli.dicom.json_model import text_at
