@@ -82,6 +82,8 @@ def text_at(dataset: AnyDataset, path: Sequence[int]) -> str:
     path    tags of sequences and, last, of the attribute; it is looked for in every item
     """
     *sequences, tag = path
+    if not sequences:
+        return _text(dataset[tag]) if tag in dataset else ""
     found = [dataset]
     for sequence in sequences:
         found = [
@@ -123,9 +125,12 @@ def _name(text: str) -> dict[str, str] | None:
 
 
 def _values(element: DataElement | Element) -> list[Any]:
+    value = element.value
+    if type(value) is str and value:
+        return [value]
     if element.is_empty:
         return []
-    return list(element.value) if element.VM > 1 else [element.value]
+    return list(value) if element.VM > 1 else [value]
 
 
 def _plain(value: Any, vr: str) -> Any:
