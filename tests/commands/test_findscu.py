@@ -654,13 +654,13 @@ def interrupted(
         [sys.executable, "-m", "pacs_cli", "findscu", host, str(port), *map(str, options)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        bufsize=0,  # `communicate` does not see what a buffer holds
     ) as process:
-        first = "".join(process.stdout.readline() for _ in range(lines))
+        first = b"".join(process.stdout.readline() for _ in range(lines))
         assert ready is None or ready.wait(20)
         os.kill(process.pid, signal.SIGINT)
         stdout, stderr = process.communicate(timeout=30)
-    return process.returncode, first + stdout, stderr
+    return process.returncode, (first + stdout).decode(), stderr.decode()
 
 
 def test_ctrl_c_cancels_shows_what_there_is_and_exits_130(tmp_path):
