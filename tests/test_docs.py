@@ -6,11 +6,17 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from pacs_cli.dicom.dataset import Dataset
+from pacs_cli.dicom.keys import keyword_of, parse_key
+from pacs_cli.dicom.query import Level, Model, make_query
 from pacs_cli.errors import Exit
+from tests.interop import find_peers
 from tests.interop.peers import pacs_storescp
 from tests.support import CT, MR
 from tests.writing import write_object
@@ -36,12 +42,24 @@ def folder(tmp_path):
     return tmp_path
 
 
+@contextmanager
+def ports_of(command: str, folder: Path) -> Iterator[dict[str, str]]:
+    """Run the peer that a command names; yields its port in the README -> where it listens."""
+    if ":11113" in command:
+        with find_peers.dcmqrscp(folder / "dcmqrscp") as peer:
+            find_peers.fill(peer, find_peers.write_archive(folder / "objects"))
+            yield {"11113": str(peer.port)}
+        return
+    with pacs_storescp(folder / "archive", "--aet", "ARCHIVE") as archive:
+        yield {"11112": str(archive.port)}
+
+
 @pytest.mark.parametrize(("command", "output"), BLOCKS, ids=[block[0] for block in BLOCKS])
 def test_command_of_the_readme_gives_the_output_it_shows(command, output, folder):
-    with pacs_storescp(folder / "archive", "--aet", "ARCHIVE") as archive:
-        command = command.replace("127.0.0.1:11112", f"127.0.0.1:{archive.port}")
+    with ports_of(command, folder) as ports:
+        ((written, port),) = ports.items()
         done = subprocess.run(
-            ["sh", "-c", command],
+            ["sh", "-c", command.replace(f":{written}", f":{port}")],
             cwd=folder,
             env={**os.environ, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"},
             stdout=subprocess.PIPE,
@@ -50,8 +68,7 @@ def test_command_of_the_readme_gives_the_output_it_shows(command, output, folder
             timeout=60,
             check=False,
         )
-        port = str(archive.port)
-    pattern = re.escape(output).replace(r"\.\.\.", ".*").replace("11112", port)
+    pattern = re.escape(output).replace(r"\.\.\.", ".*").replace(written, port)
     assert re.fullmatch(pattern, done.stdout), done.stdout
 
 
@@ -95,3 +112,26 @@ def test_json_fields_are_all_documented(pacs, folder):
     for record in records:
         for name in (record["type"], *record):
             assert name == "type" or f"`{name}`" in text, (record["type"], name)
+
+
+GUIDE = (ROOT / "docs" / "guide.md").read_text()
+
+
+def test_keys_of_the_guide_are_keys():
+    keys = re.findall(r"`-k '?([^'`]+?)'?`", GUIDE)
+    assert len(keys) > 6
+    for key in keys:
+        parse_key(key.split(" ")[0])
+
+
+@pytest.mark.parametrize("level", Level)
+def test_return_keys_of_the_guide_are_those_of_the_program(level):
+    (row,) = re.findall(rf"^\| {level.lower()} \| ([^|]*) \|$", GUIDE, re.MULTILINE)
+    model = Model.WORKLIST if level is Level.WORKLIST else Model.PATIENT_ROOT
+    request = make_query(model, Dataset(), level).first()
+    uniques = {"PatientID", "StudyInstanceUID", "SeriesInstanceUID"}
+    returned = {keyword_of(path[-1]) for path in request.columns} - uniques
+    told = set(re.findall(r"\b[A-Z][A-Za-z]+[a-z]\w*", row)) - uniques
+    if "the four of the patient" in row and level is Level.WORKLIST:
+        told |= {"PatientName", "PatientBirthDate", "PatientSex"}
+    assert told == returned
