@@ -48,6 +48,8 @@ _LONG_TEXTS = frozenset({"LT", "ST", "UT"})
 _MAX_FLOAT = (2 - 2**-23) * 2.0**127
 #: What a key may have where Explicit VR has two bytes of length (PS3.5 7.1.2).
 _MAX_LENGTH = 0xFFFE
+#: The same of binary numbers, the longest of which have eight bytes.
+_MAX_NUMBERS = _MAX_LENGTH // 8
 
 #: A data set of ours or of pydicom's.
 D = TypeVar("D", bound="AnyDataset")
@@ -246,4 +248,6 @@ def _decimal(text: str, vr: str) -> float:
 
 
 def _few(values: list[Any]) -> Any:
+    if len(values) > _MAX_NUMBERS:
+        raise ValueError(f"there are more than {_MAX_NUMBERS} values")
     return values[0] if len(values) == 1 else values
