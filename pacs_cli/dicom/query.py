@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING
 
-from pacs_cli.dicom.identifier import CHARACTER_SET, label
+from pacs_cli.dicom.dataset import Dataset
+from pacs_cli.dicom.identifier import CHARACTER_SET, label, quietly
 from pacs_cli.dicom.json_model import name_at, text_at
 from pacs_cli.dicom.keys import keyword_of, parse_key, put, vr_of
 from pacs_cli.errors import InputError, UsageError
@@ -231,10 +233,12 @@ class Query:
 
     def _request(self, level: Level, uniques: Mapping[int, str]) -> Request:
         identifier = type(self.asked)()
-        for element in self.asked:
-            if not self.drills or self._place_of(element.tag) is level:
-                # what is put into its items must not stay there
-                identifier.add(deepcopy(element))  # type: ignore[arg-type] # of the same kind
+        # pydicom has something to say of a value that is copied and none of its VR, as a wildcard
+        with nullcontext() if isinstance(self.asked, Dataset) else quietly():
+            for element in self.asked:
+                if not self.drills or self._place_of(element.tag) is level:
+                    # what is put into its items must not stay there
+                    identifier.add(deepcopy(element))  # type: ignore[arg-type] # of the same kind
         for tag, value in uniques.items():
             put(identifier, parse_key(f"{tag:08X}={value}"))
         defaults = self._return_keys(level)

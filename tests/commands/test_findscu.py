@@ -319,6 +319,17 @@ def test_keys_in_every_form_are_asked(find):
     assert "SpecificCharacterSet" not in query
 
 
+def test_wildcard_where_a_uid_belongs_is_asked_without_a_word_of_pydicom(find, tmp_path):
+    """Warnings are errors here: the value is none of its VR, but a key of a query."""
+    file = tmp_path / "query.json"
+    file.write_text('{"0020000D": {"vr": "UI", "Value": ["*"]}}')
+    for options in (["-k", "StudyInstanceUID=*"], ["--query", file]):
+        finder = studies()
+        result = find(finder, *options, "-q")
+        assert (result.exit, result.stderr) == (0, "")
+        assert b"*" in finder.queries[0]
+
+
 def test_query_that_is_not_ascii_is_labelled(find):
     finder = studies()
     find(finder, "-k", "PatientName=Müller*")
