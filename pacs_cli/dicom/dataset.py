@@ -12,7 +12,6 @@ import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from pacs_cli.dicom.dictionary import keyword_at
 from pacs_cli.dicom.elements import Element as Raw
 from pacs_cli.dicom.elements import ItemEnd, ItemStart, SequenceEnd, SequenceStart, walk
 from pacs_cli.dicom.encoding import SHORT_VRS, Bounds, Encoding
@@ -48,11 +47,6 @@ class Element(NamedTuple):
     tag: int
     VR: str
     value: Any
-
-    @property
-    def keyword(self) -> str:
-        """Its keyword, "" without one."""
-        return keyword_at(self.tag)
 
     @property
     def VM(self) -> int:  # noqa: N802 pydicom's name

@@ -173,7 +173,7 @@ def test_put_leaves_what_is_there_and_elements_come_in_order():
     dataset = assemble([parse_key("StudyInstanceUID=1.2"), parse_key("Modality=CT")], Dataset())
     put(dataset, parse_key("Modality"), is_default=True)
     put(dataset, parse_key("ScheduledProcedureStepSequence.Modality"), is_default=True)
-    assert [(each.keyword, each.VM, each.is_empty) for each in dataset] == [
+    assert [(keyword_of(each.tag), each.VM, each.is_empty) for each in dataset] == [
         ("Modality", 1, False),
         ("StudyInstanceUID", 1, False),
         ("ScheduledProcedureStepSequence", 1, False),
