@@ -1,7 +1,18 @@
 # bash completion for pacs
+_pacs_folder=./${BASH_SOURCE[0]}
+[[ ${BASH_SOURCE[0]} == /* ]] && _pacs_folder=${BASH_SOURCE[0]}
+_pacs_folder=${_pacs_folder%/*}
+[[ $_pacs_folder == /* ]] || _pacs_folder=$PWD/$_pacs_folder
+_pacs_keywords() {
+    local path= name=$1
+    [[ $name == *.* ]] && path=${name%.*}. name=${name##*.}
+    [[ $path == *[^][A-Za-z0-9,.\(\)]* || $name == *[^A-Za-z0-9]* ]] && return
+    mapfile -t COMPREPLY < <(sed -n "s/^\($name[^ ]*\) .*/$path\1/p"         "$_pacs_folder/pacs.keywords" 2>/dev/null)
+    compopt -o nospace 2>/dev/null
+}
 _pacs() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}
-    local options= choices= peer= choice commands= command=${COMP_WORDS[1]} first=2
+    local options= choices= keys= peer= choice commands= command=${COMP_WORDS[1]} first=2
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
         mapfile -t COMPREPLY < <(compgen -W "echoscu storescu findscu movescu getscu storescp index demo --help --version" -- "$current")
@@ -18,24 +29,36 @@ _pacs() {
         command="$command ${COMP_WORDS[2]}" first=3
     fi
     case $command in
-        'echoscu') options='-aec --called-aet -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file --repeat -h --help'; choices=''; peer=yes ;;
-        'storescu') options='-aec --called-aet --from-file --follow --jobs --retries --retry-wait --priority --propose --repeat --fail-first --dry-run --report --set --uid-suffix -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--priority=low,medium,high'; peer=yes ;;
-        'findscu') options='-aec --called-aet -P --patient-root -S --study-root -O --patient-study-only -W --worklist -k --key --query --level --since --before --today --charset --no-defaults --drill --limit --fail-if-empty --dicom-json --save --relational --date-time --fuzzy --time-zone -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--level=patient,study,series,image'; peer=yes ;;
-        'movescu') options='-aec --called-aet -P --patient-root -S --study-root -O --patient-study-only -k --key --query --level --since --before --today --charset --from-file --batch --limit --fail-if-empty -aem --dest --receive --bind --allow --wait --expect-from-find --out --db --layout --duplicate --min-free --durability -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--level=patient,study,series,image --duplicate=reject,replace,version --durability=full,relaxed'; peer=yes ;;
-        'getscu') options='-aec --called-aet -P --patient-root -S --study-root -O --patient-study-only -k --key --query --level --since --before --today --charset --from-file --batch --limit --fail-if-empty --out --db --layout --duplicate --min-free --durability -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--level=patient,study,series,image --duplicate=reject,replace,version --durability=full,relaxed'; peer=yes ;;
-        'storescp') options='-aet --aet --bind --check-called --max-associations -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --out --db --layout --duplicate --min-free --durability --allow --accept --prefer --promiscuous --workers --max-connections --max-per-address --pdu-timeout --write-timeout --fault --qr --fuzzy --move-to --on-instance --on-study --study-idle --hook-timeout --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--duplicate=reject,replace,version --durability=full,relaxed'; peer=no ;;
-        'index') options='-h --help'; choices=''; peer=no ;;
-        'index add') options='--db --from-file --follow --jobs --hash --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; peer=no ;;
-        'index find') options='--db -P --patient-root -S --study-root -O --patient-study-only -W --worklist -k --key --query --level --since --before --today --charset --no-defaults --drill --limit --fail-if-empty --dicom-json --save --json --csv -q --quiet -v --verbose -d --debug --log-file --date-time --fuzzy -h --help'; choices='--level=patient,study,series,image'; peer=no ;;
-        'index stats') options='--db --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; peer=no ;;
-        'index verify') options='--db --json --csv -q --quiet -v --verbose -d --debug --log-file --hash -h --help'; choices=''; peer=no ;;
-        'index prune') options='--db --json --csv -q --quiet -v --verbose -d --debug --log-file --dry-run --missing-folders -h --help'; choices=''; peer=no ;;
-        'index rebuild') options='--db --jobs --hash --json --csv -q --quiet -v --verbose -d --debug --log-file --from -h --help'; choices=''; peer=no ;;
-        'index export') options='--db --json --csv -q --quiet -v --verbose -d --debug --log-file --level -k --key -h --help'; choices='--level=patient,study,series,image'; peer=no ;;
-        'index dicomdir') options='--json --csv -q --quiet -v --verbose -d --debug --log-file --write --copy-to --id -h --help'; choices=''; peer=no ;;
-        'demo') options='--json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; peer=no ;;
+        'echoscu') options='-aec --called-aet -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file --repeat -h --help'; choices=''; keys=''; peer=yes ;;
+        'storescu') options='-aec --called-aet --from-file --follow --jobs --retries --retry-wait --priority --propose --repeat --fail-first --dry-run --report --set --uid-suffix -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--priority=low,medium,high'; keys='--set'; peer=yes ;;
+        'findscu') options='-aec --called-aet -P --patient-root -S --study-root -O --patient-study-only -W --worklist -k --key --query --level --since --before --today --charset --no-defaults --drill --limit --fail-if-empty --dicom-json --save --relational --date-time --fuzzy --time-zone -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--level=patient,study,series,image'; keys='-k --key'; peer=yes ;;
+        'movescu') options='-aec --called-aet -P --patient-root -S --study-root -O --patient-study-only -k --key --query --level --since --before --today --charset --from-file --batch --limit --fail-if-empty -aem --dest --receive --bind --allow --wait --expect-from-find --out --db --layout --duplicate --min-free --durability -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--level=patient,study,series,image --duplicate=reject,replace,version --durability=full,relaxed'; keys='-k --key'; peer=yes ;;
+        'getscu') options='-aec --called-aet -P --patient-root -S --study-root -O --patient-study-only -k --key --query --level --since --before --today --charset --from-file --batch --limit --fail-if-empty --out --db --layout --duplicate --min-free --durability -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--level=patient,study,series,image --duplicate=reject,replace,version --durability=full,relaxed'; keys='-k --key'; peer=yes ;;
+        'storescp') options='-aet --aet --bind --check-called --max-associations -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --out --db --layout --duplicate --min-free --durability --allow --accept --prefer --promiscuous --workers --max-connections --max-per-address --pdu-timeout --write-timeout --fault --qr --fuzzy --move-to --on-instance --on-study --study-idle --hook-timeout --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--duplicate=reject,replace,version --durability=full,relaxed'; keys=''; peer=no ;;
+        'index') options='-h --help'; choices=''; keys=''; peer=no ;;
+        'index add') options='--db --from-file --follow --jobs --hash --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys=''; peer=no ;;
+        'index find') options='--db -P --patient-root -S --study-root -O --patient-study-only -W --worklist -k --key --query --level --since --before --today --charset --no-defaults --drill --limit --fail-if-empty --dicom-json --save --json --csv -q --quiet -v --verbose -d --debug --log-file --date-time --fuzzy -h --help'; choices='--level=patient,study,series,image'; keys='-k --key'; peer=no ;;
+        'index stats') options='--db --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys=''; peer=no ;;
+        'index verify') options='--db --json --csv -q --quiet -v --verbose -d --debug --log-file --hash -h --help'; choices=''; keys=''; peer=no ;;
+        'index prune') options='--db --json --csv -q --quiet -v --verbose -d --debug --log-file --dry-run --missing-folders -h --help'; choices=''; keys=''; peer=no ;;
+        'index rebuild') options='--db --jobs --hash --json --csv -q --quiet -v --verbose -d --debug --log-file --from -h --help'; choices=''; keys=''; peer=no ;;
+        'index export') options='--db --json --csv -q --quiet -v --verbose -d --debug --log-file --level -k --key -h --help'; choices='--level=patient,study,series,image'; keys='-k --key'; peer=no ;;
+        'index dicomdir') options='--json --csv -q --quiet -v --verbose -d --debug --log-file --write --copy-to --id -h --help'; choices=''; keys=''; peer=no ;;
+        'demo') options='--json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys=''; peer=no ;;
         *) return ;;
     esac
+    # bash makes a word of the = in --key=KEYWORD, and of that in KEYWORD=VALUE
+    if [[ $previous == = ]]; then
+        previous=${COMP_WORDS[COMP_CWORD-2]}
+        [[ $previous == --* ]] || return
+    elif [[ $current == = ]]; then
+        [[ $previous == --* ]] || return
+        current=
+    fi
+    if [[ " $keys " == *" $previous "* ]]; then
+        _pacs_keywords "$current"
+        return
+    fi
     for choice in $choices; do
         if [[ $previous == "${choice%%=*}" ]]; then
             choice=${choice#*=}

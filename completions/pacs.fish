@@ -4,6 +4,15 @@ function __pacs_peers
     test -n "$config"; or set config (test -n "$XDG_CONFIG_HOME"; and echo $XDG_CONFIG_HOME; or echo $HOME/.config)/pacs/config.toml
     sed -n 's/^[[:space:]]*\[peers\.\([A-Za-z0-9_-]*\)\].*/\1/p' $config 2>/dev/null
 end
+set -g __pacs_folder (status dirname)
+function __pacs_keywords
+    set -l name (string replace -r '^--[a-z-]+=' '' -- (commandline -ct))
+    set -l path (string match -r '^.*\.' -- $name; or echo '')
+    set name (string replace -r '^.*\.' '' -- $name)
+    string match -qr '[^][A-Za-z0-9,.()]' -- $path; and return
+    string match -qr '[^A-Za-z0-9]' -- $name; and return
+    sed -n "s/^\("$name"[^ ]*\) \(.*\)/$path\1\t\2/p" $__pacs_folder/pacs.keywords 2>/dev/null
+end
 complete -c pacs -n __fish_use_subcommand -f -l help -d 'show help'
 complete -c pacs -n __fish_use_subcommand -f -l version -d 'show the version'
 complete -c pacs -n __fish_use_subcommand -f -a echoscu -d 'Ask a peer whether it answers, and how fast.'
@@ -37,7 +46,7 @@ complete -c pacs -n '__fish_seen_subcommand_from storescu' -l repeat -r -d 'Send
 complete -c pacs -n '__fish_seen_subcommand_from storescu' -l fail-first -d 'Stop at the first failure.'
 complete -c pacs -n '__fish_seen_subcommand_from storescu' -l dry-run -d 'Show what would be sent and proposed; call nobody.'
 complete -c pacs -n '__fish_seen_subcommand_from storescu' -l report -r -d 'Write a CSV row for each file; the file appears when all is done.'
-complete -c pacs -n '__fish_seen_subcommand_from storescu' -l set -r -d 'Give a top-level element this value; (gggg,eeee)=VALUE too. Can be repeated.'
+complete -c pacs -n '__fish_seen_subcommand_from storescu' -l set -x -a '(__pacs_keywords)' -d 'Give a top-level element this value; (gggg,eeee)=VALUE too. Can be repeated.'
 complete -c pacs -n '__fish_seen_subcommand_from storescu' -l uid-suffix -r -d 'Append this to Study, Series and SOP Instance UID, not to references to them.'
 complete -c pacs -n '__fish_seen_subcommand_from storescu' -o aet -l aet -r -d 'Our own AE title.'
 complete -c pacs -n '__fish_seen_subcommand_from storescu' -o to -l connect-timeout -r -d 'Wait this long for name lookup and TCP connection.'
@@ -59,7 +68,7 @@ complete -c pacs -n '__fish_seen_subcommand_from findscu' -s P -l patient-root -
 complete -c pacs -n '__fish_seen_subcommand_from findscu' -s S -l study-root -d 'Study root model; the default.'
 complete -c pacs -n '__fish_seen_subcommand_from findscu' -s O -l patient-study-only -d 'Patient/study only model, which is retired.'
 complete -c pacs -n '__fish_seen_subcommand_from findscu' -s W -l worklist -d 'Modality worklist.'
-complete -c pacs -n '__fish_seen_subcommand_from findscu' -s k -l key -r -d 'Match this, or have it returned: PatientName=DOE*, 0010,0010=DOE*, StudyDate, ScheduledProcedureStepSequence.Modality=CT. Can be repeated.'
+complete -c pacs -n '__fish_seen_subcommand_from findscu' -s k -l key -x -a '(__pacs_keywords)' -d 'Match this, or have it returned: PatientName=DOE*, 0010,0010=DOE*, StudyDate, ScheduledProcedureStepSequence.Modality=CT. Can be repeated.'
 complete -c pacs -n '__fish_seen_subcommand_from findscu' -l query -r -d 'Take keys from a DICOM file, DICOM JSON, or text with one on each line; those of -k count before them.'
 complete -c pacs -n '__fish_seen_subcommand_from findscu' -l level -x -a 'patient study series image' -d 'What a match is. [default: the lowest level of the keys]'
 complete -c pacs -n '__fish_seen_subcommand_from findscu' -l since -r -d 'Studies of this day (YYYY-MM-DD) or later; in a worklist, what is scheduled.'
@@ -95,7 +104,7 @@ complete -c pacs -n '__fish_seen_subcommand_from movescu' -o aec -l called-aet -
 complete -c pacs -n '__fish_seen_subcommand_from movescu' -s P -l patient-root -d 'Patient root model.'
 complete -c pacs -n '__fish_seen_subcommand_from movescu' -s S -l study-root -d 'Study root model; the default.'
 complete -c pacs -n '__fish_seen_subcommand_from movescu' -s O -l patient-study-only -d 'Patient/study only model, which is retired.'
-complete -c pacs -n '__fish_seen_subcommand_from movescu' -s k -l key -r -d 'Match this, or have it returned: PatientName=DOE*, 0010,0010=DOE*, StudyDate, ScheduledProcedureStepSequence.Modality=CT. Can be repeated.'
+complete -c pacs -n '__fish_seen_subcommand_from movescu' -s k -l key -x -a '(__pacs_keywords)' -d 'Match this, or have it returned: PatientName=DOE*, 0010,0010=DOE*, StudyDate, ScheduledProcedureStepSequence.Modality=CT. Can be repeated.'
 complete -c pacs -n '__fish_seen_subcommand_from movescu' -l query -r -d 'Take keys from a DICOM file, DICOM JSON, or text with one on each line; those of -k count before them.'
 complete -c pacs -n '__fish_seen_subcommand_from movescu' -l level -x -a 'patient study series image' -d 'What a match is. [default: the lowest level of the keys]'
 complete -c pacs -n '__fish_seen_subcommand_from movescu' -l since -r -d 'Studies of this day (YYYY-MM-DD) or later; in a worklist, what is scheduled.'
@@ -137,7 +146,7 @@ complete -c pacs -n '__fish_seen_subcommand_from getscu' -o aec -l called-aet -r
 complete -c pacs -n '__fish_seen_subcommand_from getscu' -s P -l patient-root -d 'Patient root model.'
 complete -c pacs -n '__fish_seen_subcommand_from getscu' -s S -l study-root -d 'Study root model; the default.'
 complete -c pacs -n '__fish_seen_subcommand_from getscu' -s O -l patient-study-only -d 'Patient/study only model, which is retired.'
-complete -c pacs -n '__fish_seen_subcommand_from getscu' -s k -l key -r -d 'Match this, or have it returned: PatientName=DOE*, 0010,0010=DOE*, StudyDate, ScheduledProcedureStepSequence.Modality=CT. Can be repeated.'
+complete -c pacs -n '__fish_seen_subcommand_from getscu' -s k -l key -x -a '(__pacs_keywords)' -d 'Match this, or have it returned: PatientName=DOE*, 0010,0010=DOE*, StudyDate, ScheduledProcedureStepSequence.Modality=CT. Can be repeated.'
 complete -c pacs -n '__fish_seen_subcommand_from getscu' -l query -r -d 'Take keys from a DICOM file, DICOM JSON, or text with one on each line; those of -k count before them.'
 complete -c pacs -n '__fish_seen_subcommand_from getscu' -l level -x -a 'patient study series image' -d 'What a match is. [default: the lowest level of the keys]'
 complete -c pacs -n '__fish_seen_subcommand_from getscu' -l since -r -d 'Studies of this day (YYYY-MM-DD) or later; in a worklist, what is scheduled.'
@@ -227,7 +236,7 @@ complete -c pacs -n '__fish_seen_subcommand_from index; and string match -q -- f
 complete -c pacs -n '__fish_seen_subcommand_from index; and string match -q -- find (commandline -opc)[3]' -s S -l study-root -d 'Study root model; the default.'
 complete -c pacs -n '__fish_seen_subcommand_from index; and string match -q -- find (commandline -opc)[3]' -s O -l patient-study-only -d 'Patient/study only model, which is retired.'
 complete -c pacs -n '__fish_seen_subcommand_from index; and string match -q -- find (commandline -opc)[3]' -s W -l worklist -d 'Modality worklist.'
-complete -c pacs -n '__fish_seen_subcommand_from index; and string match -q -- find (commandline -opc)[3]' -s k -l key -r -d 'Match this, or have it returned: PatientName=DOE*, 0010,0010=DOE*, StudyDate, ScheduledProcedureStepSequence.Modality=CT. Can be repeated.'
+complete -c pacs -n '__fish_seen_subcommand_from index; and string match -q -- find (commandline -opc)[3]' -s k -l key -x -a '(__pacs_keywords)' -d 'Match this, or have it returned: PatientName=DOE*, 0010,0010=DOE*, StudyDate, ScheduledProcedureStepSequence.Modality=CT. Can be repeated.'
 complete -c pacs -n '__fish_seen_subcommand_from index; and string match -q -- find (commandline -opc)[3]' -l query -r -d 'Take keys from a DICOM file, DICOM JSON, or text with one on each line; those of -k count before them.'
 complete -c pacs -n '__fish_seen_subcommand_from index; and string match -q -- find (commandline -opc)[3]' -l level -x -a 'patient study series image' -d 'What a match is. [default: the lowest level of the keys]'
 complete -c pacs -n '__fish_seen_subcommand_from index; and string match -q -- find (commandline -opc)[3]' -l since -r -d 'Studies of this day (YYYY-MM-DD) or later; in a worklist, what is scheduled.'
@@ -300,7 +309,7 @@ complete -c pacs -n '__fish_seen_subcommand_from index; and string match -q -- e
 complete -c pacs -n '__fish_seen_subcommand_from index; and string match -q -- export (commandline -opc)[3]' -s d -l debug -d 'Show association PDUs and commands.'
 complete -c pacs -n '__fish_seen_subcommand_from index; and string match -q -- export (commandline -opc)[3]' -l log-file -r -d 'Append what goes to stderr, with the time in UTC.'
 complete -c pacs -n '__fish_seen_subcommand_from index; and string match -q -- export (commandline -opc)[3]' -l level -x -a 'patient study series image' -d 'What a row is.  [default: image]'
-complete -c pacs -n '__fish_seen_subcommand_from index; and string match -q -- export (commandline -opc)[3]' -s k -l key -r -d 'Write this: a keyword or a tag, and at image level Path, Size, Version, SHA256. Can be repeated. [default: all but what would be counted for each row]'
+complete -c pacs -n '__fish_seen_subcommand_from index; and string match -q -- export (commandline -opc)[3]' -s k -l key -x -a '(__pacs_keywords)' -d 'Write this: a keyword or a tag, and at image level Path, Size, Version, SHA256. Can be repeated. [default: all but what would be counted for each row]'
 complete -c pacs -n '__fish_seen_subcommand_from index; and string match -q -- export (commandline -opc)[3]' -s h -l help -d 'Show this message and exit.'
 complete -c pacs -n 'string match -q -- index (commandline -opc)[2]; and test (count (commandline -opc)) -eq 2' -f -a dicomdir -d 'Read, check or write a DICOMDIR.'
 complete -c pacs -n '__fish_seen_subcommand_from index; and string match -q -- dicomdir (commandline -opc)[3]' -l json -d 'One JSON object per line on stdout.'

@@ -1,6 +1,8 @@
 """Completion scripts for bash, zsh and fish: static, they never start Python.
 
-Peer names come from the `[peers.NAME]` lines of the configuration file, read by sed.
+Peer names come from the `[peers.NAME]` lines of the configuration file, and the keywords of DICOM
+from `pacs.keywords` beside the script, both read by sed: a list of 5,000 in each script would cost
+every new shell 5 ms.
 """
 
 from __future__ import annotations
@@ -37,6 +39,30 @@ _PEERS = (
 )
 
 
+def keywords(rows: Iterable[tuple[str, int, str]]) -> str:
+    """Return the file of keywords, a line for each: keyword, tag, VR."""
+    return "".join(
+        f"{keyword} {tag >> 16:04x},{tag & 0xFFFF:04x} {vr}\n" for keyword, tag, vr in sorted(rows)
+    )
+
+
+#: Keywords are read from the file beside the script when they are asked for.
+_BASH_KEYWORDS = """\
+_pacs_folder=./${BASH_SOURCE[0]}
+[[ ${BASH_SOURCE[0]} == /* ]] && _pacs_folder=${BASH_SOURCE[0]}
+_pacs_folder=${_pacs_folder%/*}
+[[ $_pacs_folder == /* ]] || _pacs_folder=$PWD/$_pacs_folder
+_pacs_keywords() {
+    local path= name=$1
+    [[ $name == *.* ]] && path=${name%.*}. name=${name##*.}
+    [[ $path == *[^][A-Za-z0-9,.\\(\\)]* || $name == *[^A-Za-z0-9]* ]] && return
+    mapfile -t COMPREPLY < <(sed -n "s/^\\($name[^ ]*\\) .*/$path\\1/p" \
+        "$_pacs_folder/pacs.keywords" 2>/dev/null)
+    compopt -o nospace 2>/dev/null
+}
+"""
+
+
 def bash(pages: Iterable[_Page]) -> str:
     """Return the script for bash."""
     pages = list(pages)
@@ -48,13 +74,14 @@ def bash(pages: Iterable[_Page]) -> str:
     )
     cases = "".join(
         f"        {_quoted(page.name)}) options={_quoted(' '.join(_names(page)))}; "
-        f"choices={_quoted(' '.join(_choices(page)))}; peer={_peer_word(page)} ;;\n"
+        f"choices={_quoted(' '.join(_choices(page)))}; "
+        f"keys={_quoted(' '.join(_keys(page)))}; peer={_peer_word(page)} ;;\n"
         for page in pages
     )
     return f"""# bash completion for pacs
-_pacs() {{
+{_BASH_KEYWORDS}_pacs() {{
     local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD-1]}}
-    local options= choices= peer= choice commands= command=${{COMP_WORDS[1]}} first=2
+    local options= choices= keys= peer= choice commands= command=${{COMP_WORDS[1]}} first=2
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
         mapfile -t COMPREPLY < <(compgen -W "{names} --help --version" -- "$current")
@@ -72,6 +99,18 @@ _pacs() {{
     case $command in
 {cases}        *) return ;;
     esac
+    # bash makes a word of the = in --key=KEYWORD, and of that in KEYWORD=VALUE
+    if [[ $previous == = ]]; then
+        previous=${{COMP_WORDS[COMP_CWORD-2]}}
+        [[ $previous == --* ]] || return
+    elif [[ $current == = ]]; then
+        [[ $previous == --* ]] || return
+        current=
+    fi
+    if [[ " $keys " == *" $previous "* ]]; then
+        _pacs_keywords "$current"
+        return
+    fi
     for choice in $choices; do
         if [[ $previous == "${{choice%%=*}}" ]]; then
             choice=${{choice#*=}}
@@ -107,6 +146,15 @@ def zsh(pages: Iterable[_Page]) -> str:
         if not page.commands
     )
     return f"""#compdef pacs
+_pacs_keywords() {{
+    local -a lines names
+    [[ $PREFIX == *=* ]] && return 1
+    compset -P '*.'
+    lines=(${{(f)"$(sed -n "/^${{PREFIX//[^A-Za-z0-9]/_}}/p" \
+        ${{functions_source[_pacs]:A:h}}/pacs.keywords 2>/dev/null)"}})
+    names=(${{lines%% *}})
+    compadd -S '' -l -d lines -a names
+}}
 _pacs_peers() {{
     local -a peers
     peers=(${{(f)"$({_PEERS})"}})
@@ -163,6 +211,16 @@ def fish(pages: Iterable[_Page]) -> str:
         " $XDG_CONFIG_HOME; or echo $HOME/.config)/pacs/config.toml",
         r"    sed -n 's/^[[:space:]]*\[peers\.\([A-Za-z0-9_-]*\)\].*/\1/p' $config 2>/dev/null",
         "end",
+        "set -g __pacs_folder (status dirname)",
+        "function __pacs_keywords",
+        "    set -l name (string replace -r '^--[a-z-]+=' '' -- (commandline -ct))",
+        r"    set -l path (string match -r '^.*\.' -- $name; or echo '')",
+        r"    set name (string replace -r '^.*\.' '' -- $name)",
+        r"    string match -qr '[^][A-Za-z0-9,.()]' -- $path; and return",
+        "    string match -qr '[^A-Za-z0-9]' -- $name; and return",
+        r'    sed -n "s/^\("$name"[^ ]*\) \(.*\)/$path\1\t\2/p" $__pacs_folder/pacs.keywords '
+        "2>/dev/null",
+        "end",
         "complete -c pacs -n __fish_use_subcommand -f -l help -d 'show help'",
         "complete -c pacs -n __fish_use_subcommand -f -l version -d 'show the version'",
     ]
@@ -194,7 +252,10 @@ def _fish(option: _Option) -> str:
         parts.append(f"{kind} {name.lstrip('-')}")
     if option.takes_value:
         values = option.metavar.split("|")
-        parts.append(f"-x -a {_quoted(' '.join(values))}" if len(values) > 1 else "-r")
+        if _is_key(option):
+            parts.append("-x -a '(__pacs_keywords)'")
+        else:
+            parts.append(f"-x -a {_quoted(' '.join(values))}" if len(values) > 1 else "-r")
     return " ".join([*parts, f"-d {_quoted(option.help)}"])
 
 
@@ -213,6 +274,8 @@ def _zsh_specs(page: _Page) -> list[str]:
 
 
 def _zsh_action(option: _Option) -> str:
+    if _is_key(option):
+        return "_pacs_keywords"
     return "_files" if option.metavar in ("FILE", "DIR", "PATH") else " "
 
 
@@ -232,6 +295,15 @@ def _choices(page: _Page) -> list[str]:
         for name in option.names
         if "|" in option.metavar
     ]
+
+
+def _keys(page: _Page) -> list[str]:
+    return [name for option in page.options if _is_key(option) for name in option.names]
+
+
+def _is_key(option: _Option) -> bool:
+    """Whether an option takes a keyword of DICOM, and perhaps a value for it."""
+    return option.metavar.startswith("KEY")
 
 
 def _has_peer(page: _Page) -> bool:

@@ -16,7 +16,8 @@ from typing import Any
 
 from pacs_cli import __version__
 from pacs_cli.cli import COMMANDS, Command, application
-from pacs_cli.completions import bash, fish, zsh
+from pacs_cli.completions import bash, fish, keywords, zsh
+from pacs_cli.dicom.dictionary import tags_of_keywords, vr_at
 from pacs_cli.errors import Exit, UsageError
 from pacs_cli.options import OutputOptions
 from pacs_cli.report import Report
@@ -79,6 +80,13 @@ class Page:
         return f"pacs-{self.name.replace(' ', '-')}"
 
 
+def _attributes() -> Iterator[tuple[str, int, str]]:
+    """Yield every attribute that a data set can have."""
+    for keyword, tag in tags_of_keywords().items():
+        if tag >> 16 >= 8:
+            yield keyword, tag, vr_at(tag)
+
+
 def pages() -> list[Page]:
     """Return every command of the table as its own declaration describes it.
 
@@ -135,6 +143,7 @@ def files() -> dict[str, str]:
         "completions/pacs.bash": bash(all_pages),
         "completions/_pacs": zsh(all_pages),
         "completions/pacs.fish": fish(all_pages),
+        "completions/pacs.keywords": keywords(_attributes()),
     }
     for page in all_pages:
         made[f"man/{page.file}.1"] = _man(page, all_pages)

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from pacs_cli.dicom.dataset import Dataset
+from pacs_cli.dicom.keys import keyword_of, parse_key
+from pacs_cli.dicom.query import Level, Model, make_query
 from pacs_cli.errors import Exit
 from tests.interop.peers import pacs_storescp, run_pacs
 from tests.support import CT, MR
@@ -108,3 +111,26 @@ def test_json_fields_are_all_documented(pacs, folder):
     for record in records:
         for name in (record["type"], *record):
             assert name == "type" or f"`{name}`" in text, (record["type"], name)
+
+
+GUIDE = (ROOT / "docs" / "guide.md").read_text()
+
+
+def test_keys_of_the_guide_are_keys():
+    keys = re.findall(r"`-k '?([^'`]+?)'?`", GUIDE)
+    assert len(keys) > 6
+    for key in keys:
+        parse_key(key.split(" ")[0])
+
+
+@pytest.mark.parametrize("level", Level)
+def test_return_keys_of_the_guide_are_those_of_the_program(level):
+    (row,) = re.findall(rf"^\| {level.lower()} \| ([^|]*) \|$", GUIDE, re.MULTILINE)
+    model = Model.WORKLIST if level is Level.WORKLIST else Model.PATIENT_ROOT
+    request = make_query(model, Dataset(), level).first()
+    uniques = {"PatientID", "StudyInstanceUID", "SeriesInstanceUID"}
+    returned = {keyword_of(path[-1]) for path in request.columns} - uniques
+    told = set(re.findall(r"\b[A-Z][A-Za-z]+[a-z]\w*", row)) - uniques
+    if "the four of the patient" in row and level is Level.WORKLIST:
+        told |= {"PatientName", "PatientBirthDate", "PatientSex"}
+    assert told == returned

@@ -94,6 +94,11 @@ def environment(tmp_path) -> dict[str, str]:
     return {"PATH": str(path), "PACS_CONFIG": str(config), "HOME": str(tmp_path), "TERM": "dumb"}
 
 
+def _steps(path: str) -> set[str]:
+    ends = ("artDate", "artTime", "artDateTime", "atus")
+    return {f"{path}ScheduledProcedureStepSt{end}" for end in ends}
+
+
 CASES = [
     ("pacs ", {"echoscu", "findscu", "getscu", "index", "movescu", "storescu", "storescp", "demo"}),
     (
@@ -108,6 +113,10 @@ CASES = [
     ("pacs echoscu ", {"ward", "archive-2"}),
     ("pacs storescu wa", {"ward"}),
     ("pacs storescp --durability ", {"full", "relaxed"}),
+    ("pacs findscu ward -k ScheduledProcedureStepSt", _steps("")),
+    ("pacs findscu ward --key ScheduledProcedureStepSt", _steps("")),
+    ("pacs storescu ward --set PatientBirthN", {"PatientBirthName"}),
+    ("pacs findscu ward -k A.0040,0100[0].ScheduledProcedureStepSt", _steps("A.0040,0100[0].")),
 ]
 
 
@@ -151,7 +160,57 @@ def test_zsh_completes(line, expected, environment, tmp_path):
     require("zsh")
     shown = _zsh_shows(line, environment, tmp_path)
     for word in expected:
-        assert word in shown
+        # of a path it shows what is completed, the last part
+        assert word.rpartition(".")[2] in shown
+
+
+@pytest.mark.parametrize("word", ["PatientName=D", "Patient/", "A&.Patient", "$(x)", "'"])
+def test_no_keyword_is_offered_for_what_is_none(word, environment, tmp_path):
+    script = f"""
+        source {ROOT}/completions/pacs.bash
+        COMP_WORDS=(pacs findscu ward -k "$1"); COMP_CWORD=4
+        _pacs; printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    done = subprocess.run(
+        [require("bash"), "-c", script, "bash", word],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=tmp_path,
+        timeout=30,
+        check=False,
+    )
+    assert (done.stdout.strip(), done.stderr) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("--key = PatientBirthN", "PatientBirthName"),
+        ("--key =", "Zonal"),
+        ("-k PatientName = D", ""),
+        ("-k PatientName =", ""),
+    ],
+)
+def test_bash_that_parts_words_at_an_equals_sign_completes_keys(
+    words, found, environment, tmp_path
+):
+    script = f"""
+        source {ROOT}/completions/pacs.bash
+        COMP_WORDS=(pacs findscu ward {words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+        _pacs; printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    shown = _run("bash", script, environment, tmp_path)
+    assert any(each.startswith(found) for each in shown) if found else not shown
+
+
+def test_bash_finds_the_keywords_beside_a_script_of_the_folder_it_stands_in(environment):
+    script = """
+        source pacs.bash; cd /
+        COMP_WORDS=(pacs findscu ward -k PatientBirthN); COMP_CWORD=4
+        _pacs; printf '%s\\n' "${COMPREPLY[@]}"
+    """
+    assert _run("bash", script, environment, ROOT / "completions") == {"PatientBirthName"}
 
 
 def _zsh_shows(line: str, environment: dict[str, str], folder: Path) -> str:

@@ -33,7 +33,8 @@ LAYERS: dict[str, set[str]] = {
     },
     "cli": {"errors", "config", "options", "report", "commands", "__init__"},
     "completions": set(),
-    "generate": {"errors", "options", "report", "cli", "completions", "commands", "__init__"},
+    "generate": {"errors", "options", "report", "cli", "completions", "commands", "__init__"}
+    | {"dicom"},
     "__main__": {"cli"},
 }
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from pacs_cli.dicom.query import Model
+    from pacs_cli.pipelines.saving import Saver
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +49,14 @@ class FindOptions:
             rich_help_panel="Output",
         ),
     ] = None
+
+    def saver(self, model: Model) -> Saver | None:
+        """Return what writes the answers, None when they are not to be saved.
+
+        raises  OutputError when the folder cannot be used
+        """
+        if self.save is None:
+            return None
+        from pacs_cli.pipelines.saving import Saver
+
+        return Saver(self.save, model.sop_class_uid)

@@ -58,7 +58,6 @@ def findscu(
     """
     from pacs_cli.net.channel import Wakeup
     from pacs_cli.pipelines.find import Search, waking
-    from pacs_cli.pipelines.saving import Saver
     from pacs_cli.services.scu import Session
 
     form = form_of(output, finding.is_dicom_json)
@@ -68,7 +67,7 @@ def findscu(
     query = asked.query(model, finding.is_drilling)
     negotiation = extensions.negotiation(model)
     matches = Matches(report, form, query)
-    saver = Saver(finding.save, model.sop_class_uid) if finding.save else None
+    saver = finding.saver(model)
     for remark in query.remarks(extensions.is_relational):
         report.warning(remark)
     display, wakeup = Display(report), Wakeup()

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 #: PatientSex, StudyID, and in a worklist the id of the step.
 _SECONDARY = frozenset({0x00080030, 0x00100030, 0x00100040, 0x00200010, 0x00400009})
 
+#: Rows of one table: a peer that answers for ever must not fill the memory.
+_ROWS = 1000
+
 #: Where a keyword may be broken into words.
 _WORD_ENDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
@@ -45,17 +48,20 @@ def form_of(output: OutputOptions, is_dicom_json: bool) -> Form:
 
 
 class Matches:
-    """Shows each match as it comes, but for a table, which is drawn in the end.
+    """Shows each match as it comes, but for a table, which is drawn when it is full or in the end.
 
     is_data  whether that is for a program
     """
 
     def __init__(self, report: MatchReport, form: Form, query: Query) -> None:
+        from pacs_cli.dicom.query import column_names
+
         self._report = report
         self._query = query
         self.is_data = form is not Form.TEXT
         self._rows: list[list[str]] = []
         self._columns = query.columns()
+        self._names = column_names(self._columns)
         self._has_header = False
         self._show: Callable[[Match], None] = {
             Form.TEXT: self._branch if query.drills else self._row,
@@ -80,26 +86,28 @@ class Matches:
             if (path[0] in self._query.asked or path[-1] not in _SECONDARY)
             and any(row[position] for row in self._rows)
         ]
-        names = [_WORD_ENDS.sub(" ", name) for name in self._names()]
+        names = [_WORD_ENDS.sub(" ", name) for name in self._names]
         self._report.table(
             f"{self._query.model.value} model, {self._query.level} level",
             [names[position] for position in shown],
             [[row[position] for position in shown] for row in self._rows],
         )
+        self._rows = []
 
     def announce(self) -> None:
         """Say with -v what is asked: the names of the keys, never their values."""
-        query = self._query
-        where = f"the {query.model.value} model at {query.level} level"
-        self._report.note(f"asking {where} for {', '.join(self._names())}")
+        where = f"the {self._query.model.value} model at {self._query.level} level"
+        self._report.note(f"asking {where} for {', '.join(self._names)}")
 
     def _row(self, match: Match) -> None:
         cells = self._cells(match, self._columns)
         if self._report.is_on_terminal:
             self._rows.append([clean(cell) for cell in cells])
+            if len(self._rows) == _ROWS:
+                self.finish()
             return
         if not self._has_header:
-            self._report.row(self._names())
+            self._report.row(self._names)
             self._has_header = True
         self._report.row(cells)
 
@@ -127,19 +135,13 @@ class Matches:
         self._report.record("match", {"level": str(match.request.level), **flat(match.dataset)})
 
     def _record(self, match: Match) -> None:
-        cells = self._cells(match, self._columns)
-        row = dict(zip(self._names(), cells, strict=True))
+        row = dict(zip(self._names, self._cells(match, self._columns), strict=True))
         self._report.record("match", {"level": str(match.request.level), **row})
 
     def _document(self, match: Match) -> None:
         from pacs_cli.dicom.json_model import dicom_json
 
         self._report.document(dicom_json(match.dataset))
-
-    def _names(self) -> list[str]:
-        from pacs_cli.dicom.query import column_names
-
-        return column_names(self._columns)
 
     def _cells(self, match: Match, columns: Sequence[Sequence[int]]) -> list[str]:
         from pacs_cli.dicom.json_model import text_at

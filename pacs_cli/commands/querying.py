@@ -89,15 +89,15 @@ class KeyOptions:
         """
         from datetime import date
 
-        from pydicom.dataset import Dataset
-
+        from pacs_cli.dicom.dataset import Dataset
         from pacs_cli.dicom.keys import assemble, parse_key
         from pacs_cli.dicom.query import ask_for_dates, date_range, make_query
         from pacs_cli.dicom.query_file import read_query
 
         days = date_range(self.since, self.before, date.today() if self.is_today else None)
         keys = [parse_key(text) for text in self.keys or ()]
-        asked = assemble(keys, read_query(self.query_file) if self.query_file else Dataset())
+        start = read_query(self.query_file) if self.query_file else Dataset()
+        asked = assemble(keys, start)
         if days:
             ask_for_dates(model, asked, days)
         return make_query(model, asked, self.level, self.character_set, drills)

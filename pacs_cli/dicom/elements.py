@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
+from pacs_cli.dicom.dictionary import vr_at
 from pacs_cli.dicom.encoding import (
     DEFAULT_BOUNDS,
     EXPLICIT_HEADER,
@@ -407,12 +408,7 @@ class _Walk:
 @lru_cache(maxsize=8192)
 def _public_vr(tag: int) -> str:
     """Return pydicom's VR of a public element; UN when it knows none (PS3.6)."""
-    from pydicom.datadict import dictionary_VR
-
-    try:
-        return str(dictionary_VR(tag))
-    except KeyError:
-        return "UN" if tag & 0xFFFF else "UL"
+    return vr_at(tag) or ("UN" if tag & 0xFFFF else "UL")
 
 
 def _private_vr(tag: int, creators: dict[int, str]) -> str:

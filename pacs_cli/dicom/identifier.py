@@ -12,14 +12,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from pacs_cli.dicom.dataset import CODECS, Dataset, Element, read_plain, write_plain
 from pacs_cli.dicom.elements import walk
 from pacs_cli.dicom.encoding import Bounds, encoding_of
-from pacs_cli.dicom.keys import CHARACTER_SET_VRS, keyword_of, vr_of
+from pacs_cli.dicom.keys import CHARACTER_SET_VRS, keyword_of, set_value, vr_of
 from pacs_cli.errors import MalformedDataset, UsageError
 
 if TYPE_CHECKING:
+    import pydicom.dataset
     from pydicom.dataelem import DataElement
-    from pydicom.dataset import Dataset
+
+    from pacs_cli.dicom.dataset import AnyDataset
 
 CHARACTER_SET = 0x00080005
 
@@ -73,7 +76,7 @@ def parse_character_set(text: str) -> str:
     return "\\".join(terms)
 
 
-def label(dataset: Dataset, character_set: str = "") -> None:
+def label(dataset: AnyDataset, character_set: str = "") -> None:
     """Set SpecificCharacterSet to what the data set is to be written in.
 
     character_set  by default none for ASCII, which every peer understands, else UTF-8
@@ -88,17 +91,23 @@ def label(dataset: Dataset, character_set: str = "") -> None:
                 f"--charset {UTF_8} holds everything"
             )
     if character_set:
-        dataset.SpecificCharacterSet = character_set.split("\\")
+        set_value(dataset, CHARACTER_SET, "CS", character_set)
     elif CHARACTER_SET in dataset:
         del dataset[CHARACTER_SET]
 
 
-def encode_identifier(dataset: Dataset, transfer_syntax_uid: str) -> bytes:
+def encode_identifier(dataset: AnyDataset, transfer_syntax_uid: str) -> bytes:
     """Return a data set's bytes in an uncompressed transfer syntax, in its own character set."""
+    encoding = encoding_of(transfer_syntax_uid)
+    if isinstance(dataset, Dataset):
+        name = dataset[CHARACTER_SET].value if CHARACTER_SET in dataset else ""
+        codec = CODECS.get(name) if isinstance(name, str) else None
+        if codec and encoding.little:
+            return write_plain(dataset, encoding, codec)
+        dataset = _of_pydicom(dataset)
     from pydicom.filebase import DicomBytesIO
     from pydicom.filewriter import write_dataset
 
-    encoding = encoding_of(transfer_syntax_uid)
     file = DicomBytesIO()
     file.is_implicit_VR, file.is_little_endian = not encoding.explicit, encoding.little
     with quietly():
@@ -106,7 +115,17 @@ def encode_identifier(dataset: Dataset, transfer_syntax_uid: str) -> bytes:
     return bytes(file.getvalue())
 
 
-def decode_identifier(data: bytes, transfer_syntax_uid: str) -> Dataset:
+def read_answer(data: bytes, transfer_syntax_uid: str) -> AnyDataset:
+    """Return what `decode_identifier` does, and sooner as long as that takes no pydicom.
+
+    raises  MalformedDataset as that does
+    """
+    encoding = encoding_of(transfer_syntax_uid)
+    plain = read_plain(data, encoding, _BOUNDS) if encoding.little else None
+    return decode_identifier(data, transfer_syntax_uid) if plain is None else plain
+
+
+def decode_identifier(data: bytes, transfer_syntax_uid: str) -> pydicom.dataset.Dataset:
     """Return what a peer's identifier says, its text as Unicode.
 
     A value that is none of its VR is an element of VR OB with the bytes of it.
@@ -130,7 +149,7 @@ def decode_identifier(data: bytes, transfer_syntax_uid: str) -> Dataset:
     return dataset
 
 
-def convert(dataset: Dataset) -> None:
+def convert(dataset: pydicom.dataset.Dataset) -> None:
     """Have every value of a data set read now, so that nothing fails or warns later."""
     with quietly():
         for tag in list(dataset.keys()):
@@ -160,16 +179,18 @@ def quietly() -> Iterator[None]:
         yield
 
 
-def unknown_character_sets(dataset: Dataset) -> list[str]:
+def unknown_character_sets(dataset: AnyDataset) -> list[str]:
     """Return what a data set's SpecificCharacterSet names that the standard does not."""
+    value = dataset[CHARACTER_SET].value if CHARACTER_SET in dataset else ""
+    terms = [value or ""] if isinstance(value, str) or not value else list(value)
+    if set(terms) <= CODECS.keys():
+        return []
     from pydicom.charset import python_encoding
 
-    terms = dataset.get("SpecificCharacterSet") or ""
-    terms = [terms] if isinstance(terms, str) else list(terms)
     return [str(term) for term in terms if str(term) not in python_encoding]
 
 
-def _is_cut_tag(dataset: Dataset, tag: int) -> bool:
+def _is_cut_tag(dataset: pydicom.dataset.Dataset, tag: int) -> bool:
     """Whether a value of VR AT is no whole tags: pydicom makes a list in a list of it."""
     raw = dataset.get_item(tag)
     value = getattr(raw, "value", None)
@@ -177,11 +198,14 @@ def _is_cut_tag(dataset: Dataset, tag: int) -> bool:
     return is_cut and (getattr(raw, "VR", None) or vr_of(tag, "")) == "AT"
 
 
-def _keep_bytes(dataset: Dataset, tag: int) -> None:
+def _keep_bytes(dataset: pydicom.dataset.Dataset, tag: int) -> None:
     """Replace what could not be converted, or has a choice of VRs between which pixels decide."""
     from pydicom.dataelem import DataElement
 
-    value = getattr(dataset.get_item(tag), "value", b"")
+    try:
+        value = getattr(dataset.get_item(tag), "value", b"")
+    except Exception:  # noqa: BLE001 pydicom takes what is empty for deferred, and converts it
+        value = b""
     data = value if isinstance(value, bytes) else b""
     if vr_of(tag, "") == "US" and data and len(data) % 2 == 0:
         numbers = [int.from_bytes(data[at : at + 2], "little") for at in range(0, len(data), 2)]
@@ -191,7 +215,7 @@ def _keep_bytes(dataset: Dataset, tag: int) -> None:
         dataset[tag] = DataElement(tag, "OB", data)
 
 
-def _texts(dataset: Dataset) -> Iterator[DataElement]:
+def _texts(dataset: AnyDataset) -> Iterator[DataElement | Element]:
     """Yield every element whose value is written in the character set, in items too."""
     for element in dataset:
         if element.VR == "SQ":
@@ -201,7 +225,7 @@ def _texts(dataset: Dataset) -> Iterator[DataElement]:
             yield element
 
 
-def _text_of(element: DataElement) -> str:
+def _text_of(element: DataElement | Element) -> str:
     value = element.value
     return "\\".join(map(str, value)) if element.VM > 1 else str(value or "")
 
@@ -214,6 +238,8 @@ def _is_said(text: str, vr: str, terms: list[str]) -> bool:
 
     source  PS3.5 6.1.2.5.3: code extensions end at delimiters
     """
+    if terms == [UTF_8]:
+        return True
     from pydicom.charset import convert_encodings, decode_bytes, encode_string
 
     parts = [text] if vr in _SINGLE else re.split(r"[\\^=]" if vr == "PN" else r"\\", text)
@@ -224,3 +250,13 @@ def _is_said(text: str, vr: str, terms: list[str]) -> bool:
     with quietly():
         encodings = convert_encodings(terms)
         return all(decode_bytes(encode_string(p, encodings), encodings, set()) == p for p in parts)
+
+
+def _of_pydicom(dataset: Dataset) -> pydicom.dataset.Dataset:
+    """Return the same as a data set of pydicom, which knows every character set."""
+    import pydicom.dataset
+
+    same = pydicom.dataset.Dataset()
+    for tag, vr, value in dataset:
+        set_value(same, tag, vr, [_of_pydicom(item) for item in value] if vr == "SQ" else value)
+    return same

@@ -12,13 +12,16 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from pacs_cli.dicom.dictionary import keyword_at
 from pacs_cli.dicom.encoding import tag_text
 from pacs_cli.dicom.identifier import CHARACTER_SET, UTF_8, convert, quietly
 from pacs_cli.errors import InputError
 
 if TYPE_CHECKING:
+    import pydicom.dataset
     from pydicom.dataelem import DataElement
-    from pydicom.dataset import Dataset
+
+    from pacs_cli.dicom.dataset import AnyDataset, Element
 
 _BYTES = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 _INTEGERS = frozenset({"IS", "SL", "SS", "SV", "UL", "US", "UV"})
@@ -26,14 +29,14 @@ _NUMBERS = _INTEGERS | {"DS", "FD", "FL"}
 _GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 
 
-def flat(dataset: Dataset) -> dict[str, Any]:
+def flat(dataset: AnyDataset) -> dict[str, Any]:
     """Return keyword -> value: one as it is, several as a list, none as null, items as objects.
 
     What has no keyword goes by its tag, as `00091001`. Bytes are base64 unless they are text.
     """
     members: dict[str, Any] = {}
     for element in dataset:
-        name = element.keyword or f"{element.tag:08X}"
+        name = keyword_at(element.tag) or f"{element.tag:08X}"
         if element.VR == "SQ":
             members[name] = [flat(item) for item in element.value]
         elif element.VR in _BYTES:
@@ -44,7 +47,7 @@ def flat(dataset: Dataset) -> dict[str, Any]:
     return members
 
 
-def dicom_json(dataset: Dataset) -> dict[str, Any]:
+def dicom_json(dataset: AnyDataset) -> dict[str, Any]:
     """Return a data set in the DICOM JSON model, whose text is UTF-8 (PS3.18 F.2)."""
     members = {
         f"{element.tag:08X}": _attribute(element) for element in dataset if element.tag & 0xFFFF
@@ -55,7 +58,7 @@ def dicom_json(dataset: Dataset) -> dict[str, Any]:
     return members
 
 
-def from_dicom_json(members: object) -> Dataset:
+def from_dicom_json(members: object) -> pydicom.dataset.Dataset:
     """Return the data set of an object in the DICOM JSON model.
 
     raises  InputError when it is none
@@ -73,12 +76,14 @@ def from_dicom_json(members: object) -> Dataset:
     return dataset
 
 
-def text_at(dataset: Dataset, path: Sequence[int]) -> str:
+def text_at(dataset: AnyDataset, path: Sequence[int]) -> str:
     """Return the values of an attribute as one text, with backslashes between them.
 
     path    tags of sequences and, last, of the attribute; it is looked for in every item
     """
     *sequences, tag = path
+    if not sequences:
+        return _text(dataset[tag]) if tag in dataset else ""
     found = [dataset]
     for sequence in sequences:
         found = [
@@ -90,7 +95,7 @@ def text_at(dataset: Dataset, path: Sequence[int]) -> str:
     return "\\".join(_text(each[tag]) for each in found if tag in each)
 
 
-def _text(element: DataElement) -> str:
+def _text(element: DataElement | Element) -> str:
     if element.VR == "SQ":
         count = len(element.value)
         return f"{count} item{'s' * (count != 1)}" if count else ""
@@ -99,7 +104,7 @@ def _text(element: DataElement) -> str:
     return "\\".join(str(_plain(value, element.VR)) for value in _values(element))
 
 
-def _attribute(element: DataElement) -> dict[str, Any]:
+def _attribute(element: DataElement | Element) -> dict[str, Any]:
     vr = element.VR
     if vr == "SQ":
         values: list[Any] = [dicom_json(item) for item in element.value]
@@ -119,10 +124,13 @@ def _name(text: str) -> dict[str, str] | None:
     return {name: group for name, group in groups if group} or None
 
 
-def _values(element: DataElement) -> list[Any]:
+def _values(element: DataElement | Element) -> list[Any]:
+    value = element.value
+    if type(value) is str and value:
+        return [value]
     if element.is_empty:
         return []
-    return list(element.value) if element.VM > 1 else [element.value]
+    return list(value) if element.VM > 1 else [value]
 
 
 def _plain(value: Any, vr: str) -> Any:
@@ -143,7 +151,7 @@ def _plain(value: Any, vr: str) -> Any:
     return number if math.isfinite(number) else str(number)
 
 
-def _bytes_as_text(element: DataElement) -> str | None:
+def _bytes_as_text(element: DataElement | Element) -> str | None:
     data = _bytes_of(element)
     text = data.rstrip(b"\0 ")
     if text.isascii() and text.decode("ascii").isprintable():
@@ -151,7 +159,7 @@ def _bytes_as_text(element: DataElement) -> str | None:
     return base64.b64encode(data).decode("ascii")
 
 
-def _bytes_of(element: DataElement) -> bytes:
+def _bytes_of(element: DataElement | Element) -> bytes:
     value = element.value
     if isinstance(value, bytes):
         return value
@@ -162,6 +170,4 @@ def _bytes_of(element: DataElement) -> bytes:
 
 def name_at(path: Sequence[int]) -> str:
     """Return what a path is called: the keyword of the attribute, or its tag."""
-    from pydicom.datadict import keyword_for_tag
-
-    return keyword_for_tag(path[-1]) or tag_text(path[-1])
+    return keyword_at(path[-1]) or tag_text(path[-1])

@@ -9,14 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from pacs_cli.dicom.dataset import Dataset, Element
+from pacs_cli.dicom.dictionary import keyword_at, tag_of, tags_of_keywords, vr_at
 from pacs_cli.dicom.encoding import tag_text
 from pacs_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from pydicom.dataset import Dataset
+    from pacs_cli.dicom.dataset import AnyDataset
 
 #: Sequence matching has one item (PS3.4 C.2.2.2.6); more are for those who test what a peer does.
 _MAX_ITEM = 99
@@ -47,6 +48,11 @@ _LONG_TEXTS = frozenset({"LT", "ST", "UT"})
 _MAX_FLOAT = (2 - 2**-23) * 2.0**127
 #: What a key may have where Explicit VR has two bytes of length (PS3.5 7.1.2).
 _MAX_LENGTH = 0xFFFE
+#: The same of binary numbers, the longest of which have eight bytes.
+_MAX_NUMBERS = _MAX_LENGTH // 8
+
+#: A data set of ours or of pydicom's.
+D = TypeVar("D", bound="AnyDataset")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,7 @@ def parse_key(text: str, source: str = "-k") -> Key:
     return key
 
 
-def assemble(keys: Iterable[Key], dataset: Dataset, source: str = "-k") -> Dataset:
+def assemble(keys: Iterable[Key], dataset: D, source: str = "-k") -> D:
     """Put keys into a data set, in place of what it has of them; return it.
 
     raises  UsageError when one is given two values
@@ -108,44 +114,49 @@ def assemble(keys: Iterable[Key], dataset: Dataset, source: str = "-k") -> Datas
     return dataset
 
 
-def put(dataset: Dataset, key: Key, is_default: bool = False) -> None:
+def put(dataset: AnyDataset, key: Key, is_default: bool = False) -> None:
     """Set the element of a key; with `is_default` only where the data set says nothing of it."""
-    from pydicom import config
-    from pydicom.dataelem import DataElement
-    from pydicom.dataset import Dataset
-
+    kind: Any = type(dataset)
     for sequence, number in key.path:
         if sequence not in dataset:
-            dataset.add(DataElement(sequence, "SQ", []))
+            set_value(dataset, sequence, "SQ", [])
         elif is_default and not dataset[sequence].value:
             # the whole sequence is asked for
             return
         items = dataset[sequence].value
         while len(items) <= number:
-            items.append(Dataset())
+            items.append(kind())
         dataset = items[number]
     if not (is_default and key.tag in dataset):
-        value = _value_of(key)
-        dataset[key.tag] = DataElement(key.tag, key.vr, value, validation_mode=config.IGNORE)
+        set_value(dataset, key.tag, key.vr, _value_of(key))
+
+
+def set_value(dataset: AnyDataset, tag: int, vr: str, value: Any) -> None:
+    """Set an element of a data set of either kind."""
+    if isinstance(dataset, Dataset):
+        is_several = isinstance(value, str) and vr not in _LONG_TEXTS and "\\" in value
+        dataset.add(Element(tag, vr, value.split("\\") if is_several else value))
+        return
+    from pydicom import config
+    from pydicom.dataelem import DataElement, empty_value_for_VR
+
+    if value == "":
+        value = empty_value_for_VR(vr) if vr in _TEXTS else b""
+    dataset.add(DataElement(tag, vr, value, validation_mode=config.IGNORE))
 
 
 def keyword_of(tag: int) -> str:
     """Return the keyword of PS3.6, or `(gggg,eeee)` when there is none."""
-    from pydicom.datadict import keyword_for_tag
-
-    return keyword_for_tag(tag) or tag_text(tag)
+    return keyword_at(tag) or tag_text(tag)
 
 
 def vr_of(tag: int, value: str) -> str:
     """Return the VR in which an attribute is asked for; one is chosen where PS3.6 has several."""
-    from pydicom.datadict import dictionary_VR
-
-    try:
-        return str(dictionary_VR(tag)).partition(" ")[0]
-    except KeyError:
-        # unknown or private; a value could not be matched as UN
-        is_creator = tag & 0x10000 and 0x10 <= tag & 0xFFFF <= 0xFF
-        return "LO" if value or is_creator else "UN"
+    if vr := vr_at(tag):
+        return vr.partition(" ")[0]
+    # unknown or private; a value could not be matched as UN
+    is_creator = tag & 0x10000 and 0x10 <= tag & 0xFFFF <= 0xFF
+    return "LO" if value or is_creator else "UN"
 
 
 def _parse_step(text: str) -> tuple[int, int | None]:
@@ -166,16 +177,15 @@ def _tag_of(name: str) -> int:
         if group < 8 or group >= 0xFFFE or not element:
             raise ValueError(f"{tag_text(tag)} is not part of a data set")
         return tag
-    from pydicom.datadict import keyword_dict
-
-    # retired attributes without a keyword stand there as ""
-    tag_of_keyword = keyword_dict.get(name) if name else None
+    tag_of_keyword = tag_of(name)
     if tag_of_keyword is None:
-        known = {keyword.lower(): keyword for keyword in keyword_dict}
+        from difflib import get_close_matches
+
+        known = {keyword.lower(): keyword for keyword in tags_of_keywords()}
         near = get_close_matches(name.lower(), known, n=1)
         hint = f"; did you mean {known[near[0]]}?" if near else ""
         raise ValueError(f"{name} is no keyword of the standard{hint}")
-    return int(tag_of_keyword)
+    return tag_of_keyword
 
 
 def _check_value(key: Key) -> None:
@@ -198,12 +208,10 @@ def _check_value(key: Key) -> None:
 
 
 def _value_of(key: Key) -> Any:
-    """Return what pydicom takes for the value; ValueError when it is none of its VR."""
-    from pydicom.dataelem import empty_value_for_VR
-
+    """Return the value as an element has it; ValueError when it is none of its VR."""
     vr = key.vr
     if not key.value:
-        return empty_value_for_VR(vr) if vr in _TEXTS | {"SQ"} else b""
+        return [] if vr == "SQ" else ""
     parts = key.value.split("\\")
     if vr in _INTEGERS:
         return _few([_integer(part, vr) for part in parts])
@@ -240,4 +248,6 @@ def _decimal(text: str, vr: str) -> float:
 
 
 def _few(values: list[Any]) -> Any:
+    if len(values) > _MAX_NUMBERS:
+        raise ValueError(f"there are more than {_MAX_NUMBERS} values")
     return values[0] if len(values) == 1 else values

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING
 
+from pacs_cli.dicom.dataset import Dataset
 from pacs_cli.dicom.identifier import CHARACTER_SET, label, quietly
 from pacs_cli.dicom.json_model import name_at, text_at
 from pacs_cli.dicom.keys import keyword_of, parse_key, put, vr_of
 from pacs_cli.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from pydicom.dataset import Dataset
+    from pacs_cli.dicom.dataset import AnyDataset
 
 _LEVEL_TAG = 0x00080052
 
@@ -148,7 +150,7 @@ class Request:
     """
 
     level: Level
-    identifier: Dataset
+    identifier: AnyDataset
     columns: tuple[tuple[int, ...], ...]
 
 
@@ -164,7 +166,7 @@ class Query:
     """
 
     model: Model
-    asked: Dataset
+    asked: AnyDataset
     level: Level
     character_set: str = ""
     has_defaults: bool = True
@@ -174,7 +176,7 @@ class Query:
         """Return the request to begin with; UsageError when the character set does not fit."""
         return self._request(self.level, {})
 
-    def below(self, request: Request, match: Dataset) -> Request | None:
+    def below(self, request: Request, match: AnyDataset) -> Request | None:
         """Return the request for what a match has below it, None at the lowest level.
 
         raises  InputError when the match lacks its unique key
@@ -199,7 +201,7 @@ class Query:
             dict.fromkeys(path for level in asked for path in self._request(level, {}).columns)
         )
 
-    def complete(self, request: Request, match: Dataset) -> None:
+    def complete(self, request: Request, match: AnyDataset) -> None:
         """Give a match the unique keys of the levels above that the peer has left out.
 
         They are those it was asked with, so they are known all the same.
@@ -240,14 +242,13 @@ class Query:
                 )
 
     def _request(self, level: Level, uniques: Mapping[int, str]) -> Request:
-        from pydicom.dataset import Dataset
-
-        identifier = Dataset()
-        with quietly():
+        identifier = type(self.asked)()
+        # pydicom has something to say of a value that is copied and none of its VR, as a wildcard
+        with nullcontext() if isinstance(self.asked, Dataset) else quietly():
             for element in self.asked:
                 if not self.drills or self._place_of(element.tag) is level:
                     # what is put into its items must not stay there
-                    identifier.add(deepcopy(element))
+                    identifier.add(deepcopy(element))  # type: ignore[arg-type] # of the same kind
         for tag, value in uniques.items():
             put(identifier, parse_key(f"{tag:08X}={value}"))
         defaults = self._return_keys(level)
@@ -281,7 +282,7 @@ class Query:
 
 def make_query(
     model: Model,
-    asked: Dataset,
+    asked: AnyDataset,
     level: str | None = None,
     character_set: str = "",
     drills: bool = False,
@@ -324,7 +325,7 @@ def level_of(tag: int) -> Level | None:
     return Level.PATIENT if tag >> 16 == 0x0010 or tag in _PATIENT_TAGS else None
 
 
-def ask_for_dates(model: Model, asked: Dataset, range_text: str) -> None:
+def ask_for_dates(model: Model, asked: AnyDataset, range_text: str) -> None:
     """Have a query match a range of study dates, or of scheduled dates in a worklist.
 
     raises  UsageError when it asks for a date already
@@ -356,7 +357,7 @@ def date_range(since: str | None, before: str | None, today: date | None) -> str
     return "-".join(f"{day:%Y%m%d}" if day else "" for day in (first, last))
 
 
-def _level(model: Model, asked: Dataset, name: str, drills: bool) -> Level:
+def _level(model: Model, asked: AnyDataset, name: str, drills: bool) -> Level:
     levels = model.levels
     if name:
         if name.upper() not in levels:
@@ -376,7 +377,7 @@ def is_single(tag: int, value: str) -> bool:
     return _UID.fullmatch(value) is not None
 
 
-def _columns(identifier: Dataset, defaults: list[str]) -> tuple[tuple[int, ...], ...]:
+def _columns(identifier: AnyDataset, defaults: list[str]) -> tuple[tuple[int, ...], ...]:
     """Return the paths of all leaves of an identifier, the defaults first and in their order."""
     order: dict[tuple[int, ...], int] = {}
     for text in defaults:
@@ -386,7 +387,7 @@ def _columns(identifier: Dataset, defaults: list[str]) -> tuple[tuple[int, ...],
     return tuple(sorted(paths, key=lambda path: order.get(path, len(order))))
 
 
-def _leaves(dataset: Dataset) -> Iterator[tuple[int, ...]]:
+def _leaves(dataset: AnyDataset) -> Iterator[tuple[int, ...]]:
     for element in dataset:
         items = list(element.value) if element.VR == "SQ" else []
         if not items:

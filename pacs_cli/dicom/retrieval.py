@@ -20,6 +20,8 @@ from pacs_cli.errors import InputError, MalformedDataset
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
+    from pacs_cli.dicom.dataset import AnyDataset
+
 _LEVEL_TAG = 0x00080052
 _FAILED_LIST_TAG = 0x00080058
 
@@ -129,7 +131,7 @@ def wanted_directly(query: Query) -> list[Wanted] | None:
     return [Wanted(query.level, (*values.items(), (uniques[-1], part))) for part in parts]
 
 
-def wanted_of_match(model: Model, level: Level, match: Dataset) -> Wanted:
+def wanted_of_match(model: Model, level: Level, match: AnyDataset) -> Wanted:
     """Return what a match of a level stands for.
 
     raises  InputError when it lacks its unique key

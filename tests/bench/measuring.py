@@ -41,8 +41,13 @@ def program(name: str) -> str:
 
 
 def environment(tuned: bool) -> dict[str, str]:
-    """The environment of DCMTK's programs; "tuned" switches Nagle's algorithm off."""
-    return {**os.environ, **({"TCP_NODELAY": "1"} if tuned else {})}
+    """The environment of all programs; "tuned" switches Nagle's algorithm off in DCMTK's.
+
+    Python may keep what it compiles, as it does where a program is installed.
+    """
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    compiled = {"PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir()) / "pacs-bench-compiled")}
+    return {**compiled, **kept, **({"TCP_NODELAY": "1"} if tuned else {})}
 
 
 def start(command: Sequence[str], tuned: bool = True) -> subprocess.Popen[bytes]:

@@ -1,12 +1,12 @@
-"""pacs storescp --qr, findscu and movescu beside the field's.
+"""pacs storescp --qr beside the archives of the field, queried and moved from.
 
     python -m tests.bench.query [--rows WORD...] [--rounds 5] [--studies 500] [--storage DIR]
 
 The archives are filled once; then A and B are asked in turns, after one round that is not counted.
 Of archives the CPU is what they used while they were asked, twenty times in a row by DCMTK's
 findscu or once by its movescu, to a DCMTK storescp that keeps nothing; the wall is the asker's,
-whose start is in it. Of askers it is theirs, start-up included. Printed is the ratio of medians,
-peer over ours: over 1 we are ahead. dcmqrscp holds 500 studies at the most.
+whose start is in it. Printed is the ratio of medians, peer over ours: over 1 we are ahead. dcmqrscp
+holds 500 studies at the most.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 from pacs_cli.dicom.part10 import file_meta
 from tests.bench.measuring import Cost, in_turns, program, show, start, storage_of, timed
 from tests.bench.store import ours_durable
-from tests.interop.peers import PACS, await_port, free_port
+from tests.interop.peers import await_port, free_port
 from tests.support import CT, EXPLICIT
 from tests.writing import element
 
@@ -162,22 +162,15 @@ def filled(
     shutil.rmtree(folder)
 
 
-def find_command(archive: Archive, *more: str) -> list[str]:
+def find_command(archive: Archive) -> list[str]:
     """DCMTK's findscu for every study."""
-    keys = ("StudyInstanceUID", "StudyDate", "PatientName", "ModalitiesInStudy", *more)
+    keys = ("StudyInstanceUID", "StudyDate", "PatientName", "ModalitiesInStudy")
     asked = [word for key in keys for word in ("-k", key)]
     level = ("-k", "QueryRetrieveLevel=STUDY")
     return [
         *(program("findscu"), "-S", "-aec", archive.title, *level, *asked),
         *("127.0.0.1", str(archive.port)),
     ]
-
-
-def our_find_command(archive: Archive, *more: str) -> list[str]:
-    """Ours for the same."""
-    keys = ("StudyInstanceUID", "StudyDate", "PatientName", "ModalitiesInStudy", *more)
-    asked = [word for key in keys for word in ("-k", key)]
-    return [*PACS, "findscu", f"{archive.title}@127.0.0.1:{archive.port}", "--csv", *asked]
 
 
 def move_command(archive: Archive) -> list[str]:
@@ -225,21 +218,11 @@ def main() -> None:
 
             show(f"{title}, {peer}", in_turns(options.rounds, cost_of), goal)
 
-        def askers_row(title: str, *more: str) -> None:
-            def cost_of(who: str) -> Cost:
-                make = our_find_command if who == "ours" else find_command
-                return timed([make(archives["ours"], *more)])
-
-            show(title, in_turns(options.rounds, cost_of), "")
-
-        one = "PatientID=P00001"
         rows: list[tuple[str, Callable[[str], None]]] = [
             ("C-FIND", lambda t: archives_row(t, "Orthanc", "cpu 5", _QUERIES, find_command)),
             ("C-FIND", lambda t: archives_row(t, "dcmqrscp", "cpu 8", _QUERIES, find_command)),
             ("C-MOVE, CT", lambda t: archives_row(t, "Orthanc", "1.3", 1, move_command)),
             ("C-MOVE, CT", lambda t: archives_row(t, "dcmqrscp", "1", 1, move_command)),
-            ("findscu, every study", askers_row),
-            ("findscu, one study", lambda t: askers_row(t, one)),
         ]
         for title, measure in rows:
             if not options.rows or any(word in title for word in options.rows):

@@ -116,7 +116,7 @@ def dcmqrscp(port: int, out: str) -> list[str]:
     storage.mkdir()
     config.write_text(
         f"NetworkTCPPort = {port}\nMaxPDUSize = 131072\nMaxAssociations = 32\n"
-        f"AETable BEGIN\nANY-SCP {storage} RW (100000, 100000mb) ANY\nAETable END\n"
+        f"AETable BEGIN\nANY-SCP {storage} RW (100000, 2000mb) ANY\nAETable END\n"
     )
     return [program("dcmqrscp"), "-c", str(config)]
 
@@ -129,6 +129,7 @@ def orthanc(port: int, out: str) -> list[str]:
         "DicomPort": port,
         "HttpServerEnabled": False,
         "DicomAlwaysAllowStore": True,
+        "DicomAlwaysAllowFind": True,
         "SyncStorageArea": True,
         "SaveJobs": False,
     }

@@ -125,6 +125,12 @@ def test_matches_on_a_terminal_are_a_table_of_what_there_is(find):
     assert result.stderr == ""
 
 
+def test_table_is_drawn_when_it_is_full_so_that_no_peer_fills_the_memory(find):
+    result = find(studies(*[study(1)] * 1001), terminal=True)
+    assert result.stdout.count("study root model, STUDY level") == 2
+    assert result.stdout.count("1.2.3.1") == 1001
+
+
 def test_key_that_was_typed_has_its_column_on_a_terminal(find):
     finder = studies(study(1, StudyTime="120000"))
     assert "120000" not in find(finder, terminal=True).stdout
@@ -275,6 +281,13 @@ def test_unknown_character_set_is_said_once(find):
     assert result.stderr.count("ISO_IR 999, which is no character set") == 1
 
 
+def test_remarks_of_a_peer_come_to_an_end(find):
+    sent = [element(LITTLE, 0x00080005, "CS", b"ISO_IR 9%02d " % number) for number in range(60)]
+    result = find(studies(*sent), "--json")
+    assert (result.exit, result.json[-1]["matches"]) == (0, 60)
+    assert result.stderr.count("which is no character set") == 20
+
+
 def test_peer_that_accepts_implicit_vr_only_is_asked_in_it(find):
     sent = identifier(IMPLICIT_VR, PatientName="Made^Up", StudyInstanceUID="1.2.3")
     finder = studies(sent, syntax=IMPLICIT)
@@ -306,12 +319,15 @@ def test_keys_in_every_form_are_asked(find):
     assert "SpecificCharacterSet" not in query
 
 
-def test_wildcard_where_a_uid_belongs_is_asked_without_a_word_of_pydicom(find):
+def test_wildcard_where_a_uid_belongs_is_asked_without_a_word_of_pydicom(find, tmp_path):
     """Warnings are errors here: the value is none of its VR, but a key of a query."""
-    finder = studies()
-    result = find(finder, "-k", "StudyInstanceUID=*", "-q")
-    assert (result.exit, result.stderr) == (0, "")
-    assert b"*" in finder.queries[0]
+    file = tmp_path / "query.json"
+    file.write_text('{"0020000D": {"vr": "UI", "Value": ["*"]}}')
+    for options in (["-k", "StudyInstanceUID=*"], ["--query", file]):
+        finder = studies()
+        result = find(finder, *options, "-q")
+        assert (result.exit, result.stderr) == (0, "")
+        assert b"*" in finder.queries[0]
 
 
 def test_query_that_is_not_ascii_is_labelled(find):
@@ -649,13 +665,13 @@ def interrupted(
         [sys.executable, "-m", "pacs_cli", "findscu", host, str(port), *map(str, options)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        bufsize=0,  # `communicate` does not see what a buffer holds
     ) as process:
-        first = "".join(process.stdout.readline() for _ in range(lines))
+        first = b"".join(process.stdout.readline() for _ in range(lines))
         assert ready is None or ready.wait(20)
         os.kill(process.pid, signal.SIGINT)
         stdout, stderr = process.communicate(timeout=30)
-    return process.returncode, first + stdout, stderr
+    return process.returncode, (first + stdout).decode(), stderr.decode()
 
 
 def test_ctrl_c_cancels_shows_what_there_is_and_exits_130(tmp_path):
@@ -823,6 +839,25 @@ def test_match_without_a_uid_is_no_branch(find, uid):
     )
 
 
+def test_peer_that_answers_for_ever_does_not_fill_the_memory_with_branches(pacs):
+    long = study(1) + element(LITTLE, 0x0040A160, "UT", b"x" * 1_000_000)
+
+    def act(sock: socket.socket, over: threading.Event) -> None:
+        accept(sock)
+        read_query(sock)
+        sent = response(PENDING, has_data_set=True)
+        pieces = [long[at : at + 16000] for at in range(0, len(long), 16000)]
+        sent += b"".join(data(1, 0, each) for each in pieces[:-1]) + data(1, 2, pieces[-1])
+        while True:
+            sock.sendall(sent)
+
+    with acting(act) as target:
+        result = pacs("findscu", *place(target), "--drill", "--json")
+    assert result.exit == 4
+    assert "sent 68 matches and more, which are too many to ask below each" in result.stderr
+    assert result.json[-1]["type"] == "error"
+
+
 def test_ctrl_c_ends_a_tree():
     is_asked_below = threading.Event()
 
@@ -863,6 +898,20 @@ def test_ctrl_c_ends_a_tree():
 def test_nothing_heavy_is_imported_before_there_is_a_query(tmp_path, arguments, code):
     exit_code, _, modules = run(tmp_path, "findscu", *arguments)
     assert exit_code == code
+    assert HEAVY & modules == set()
+
+
+@pytest.mark.parametrize("form", [[], ["--json"], ["--dicom-json"], ["--csv"]])
+@pytest.mark.parametrize(("label", "name"), [("", "Made^Up"), ("ISO_IR 192", "Müller^Änne")])
+def test_usual_query_and_its_answers_take_no_pydicom(tmp_path, form, label, name):
+    finder = studies(study(1, SpecificCharacterSet=label, PatientName=name))
+    with finder.serving() as target:
+        arguments = ("-k", f"PatientName={name}", "-k", "RequestAttributesSequence.Modality")
+        code, stdout, modules = run(
+            tmp_path, "findscu", *map(str, place(target)), *arguments, "--today", *form
+        )
+    assert code == 0
+    assert "1.2.3.1" in stdout
     assert HEAVY & modules == set()
 
 

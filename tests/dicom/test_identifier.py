@@ -172,6 +172,8 @@ def test_unknown_character_set_is_told_and_the_rest_is_read():
         (0x00091001, "UN", b"plain ", "plain"),
         (0x00091001, "UN", b"\x1b[31", "G1szMQ=="),
         (0x0020000D, "UI", b"1.2.3\0", "1.2.3"),
+        (0x00104000, "KT", b"", ""),
+        (0x00209165, "AT", b"\1\2\3\4\5\6", "AQIDBAUG"),
     ],
 )
 def test_value_that_is_none_of_its_vr_costs_nothing_else(tag, vr, value, text):
@@ -210,6 +212,11 @@ def test_attribute_with_a_choice_of_vrs_has_one_afterwards(tag):
 def test_identifier_that_is_no_data_set_is_refused(data):
     with pytest.raises(MalformedDataset):
         decode_identifier(data, EXPLICIT_UID)
+
+
+def test_attribute_of_a_repeating_group_goes_by_its_keyword():
+    dataset = decode_identifier(bytes_of(b"\5\0", 0x60020010, "US"), EXPLICIT_UID)
+    assert flat(dataset) == {"OverlayRows": 5}
 
 
 def test_sequences_hidden_in_un_do_not_exhaust_the_stack():

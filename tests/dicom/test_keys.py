@@ -80,6 +80,7 @@ def test_key_in_a_sequence_has_a_path(text, path):
         ("PatientID=a\x85", "control character"),
         ("PatientID=\udcff", "cannot be decoded"),
         ("PatientID=" + "x" * 65535, "longer than 65534 bytes"),
+        ("SimpleFrameList=1" + "\\1" * 8191, "there are more than 8191 values"),
         ("Rows=x", "a whole number is expected"),
         ("Rows=65536", "out of range"),
         ("Rows=-1", "out of range"),
