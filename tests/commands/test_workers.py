@@ -100,7 +100,7 @@ def test_member_that_is_killed_takes_nothing_with_it_that_was_acknowledged(tmp_p
         with session(archive) as association:
             assert association.store(1, CT, "1.2.3.2", [dataset(CT, "1.2.3.2")]).status == 0
             # it serves this association or not
-            os.kill(members(archive)[0], signal.SIGKILL)
+            kill(members(archive)[0])
             lost = False
             try:
                 association.store(1, CT, "1.2.3.3", [dataset(CT, "1.2.3.3")])
@@ -119,7 +119,7 @@ def test_member_that_is_killed_takes_nothing_with_it_that_was_acknowledged(tmp_p
 def test_provider_without_members_ends_and_says_why(tmp_path):
     with pacs_storescp(tmp_path / "archive", "--workers", "2") as archive:
         for pid in members(archive):
-            os.kill(pid, signal.SIGKILL)
+            kill(pid)
         assert archive.process.wait(20) == 7
         assert "no worker process is left to serve" in archive.process.stderr.read()
 
@@ -140,6 +140,14 @@ def test_members_end_with_a_provider_that_is_killed(tmp_path):
     with pacs_storescp(folder) as again:
         again.stop()
     assert indexed(folder) == {"1.2.3.1"}
+
+
+def kill(pid: int) -> None:
+    """Kill a process and return once it is gone, with the sockets that it had."""
+    descriptor = os.pidfd_open(pid)
+    os.kill(pid, signal.SIGKILL)
+    assert is_readable(descriptor)
+    os.close(descriptor)
 
 
 def is_readable(descriptor: int) -> bool:
