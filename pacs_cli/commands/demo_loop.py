@@ -1,4 +1,4 @@
-"""The way round of `pacs demo`: find what an archive holds, move it to another, get it into one."""
+"""The way round of `pacs demo`: find, move and get what an archive holds, and compare it all."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pacs_cli.errors import InputError, PeerFailure
+from pacs_cli.errors import InputError
 from pacs_cli.net.target import Target
+from pacs_cli.report import Report
 
 if TYPE_CHECKING:
     from pacs_cli.archive.handler import Archive
@@ -17,19 +18,19 @@ if TYPE_CHECKING:
     from pacs_cli.pipelines.find import Problem, Remark
     from pacs_cli.pipelines.planning import Planner
     from pacs_cli.pipelines.retrieve import Progress, Result
+    from pacs_cli.pipelines.send import Item
 
 #: Of the archive that objects are moved to.
 SECOND = "SECOND"
 
 
 class Step(NamedTuple):
-    """What one step brought.
-
-    objects  or studies, of a query, objects of a retrieval
-    """
+    """What one step brought: so many studies or objects."""
 
     name: str
-    objects: int
+    words: str
+    number: int
+    unit: str
     seconds: float
 
 
@@ -65,7 +66,7 @@ def running(folder: Path, second: Target | None = None) -> Iterator[tuple[Archiv
 def go_round(target: Target, third: Archive) -> Iterator[Step]:
     """Find every study of `target`, have it move them to SECOND, get them into `third`.
 
-    raises  PeerFailure or InputError for what was not done
+    raises  PacsError for what was not done
     """
     from pacs_cli.dicom.query import Model
     from pacs_cli.net.channel import Wakeup
@@ -78,26 +79,27 @@ def go_round(target: Target, third: Archive) -> Iterator[Step]:
     began = time.monotonic()
     planner = _found(target, wakeup)
     studies = {uid for request in planner.requests for uid in request.values}
-    yield Step("find", len(studies), time.monotonic() - began)
+    yield Step("find", "C-FIND", len(studies), "studies", time.monotonic() - began)
     began = time.monotonic()
     move = Retrieval(target, model, Move(SECOND, ""), Settings(), wakeup, ignore)
     moved = _sum(move.run(planner.requests))
-    yield Step("move", moved, time.monotonic() - began)
+    words = "C-MOVE to a second archive"
+    yield Step("move", words, moved, "objects", time.monotonic() - began)
     began = time.monotonic()
     arrivals = Arrivals(ignore)
     get = GetRun(target, model, third.handler, arrivals, None, wakeup, ignore)
     _sum(get.run(*rounds_for(model, planner.requests, planner.instances)))
-    yield Step("get", len(arrivals.kept), time.monotonic() - began)
+    words = "C-GET into a third one"
+    yield Step("get", words, len(arrivals.kept), "objects", time.monotonic() - began)
 
 
 def _found(target: Target, wakeup: Wakeup) -> Planner:
     """Ask for every study and its instances."""
-    from pydicom.dataset import Dataset
-
+    from pacs_cli.dicom.dataset import Dataset
     from pacs_cli.dicom.query import Model, make_query
     from pacs_cli.pipelines.planning import Planner
 
-    query = make_query(Model.STUDY_ROOT, Dataset(), None, "")
+    query = make_query(Model.STUDY_ROOT, Dataset())
     planner = Planner(target, Model.STUDY_ROOT, query, None, wakeup, ignore)
     for said in planner.run(has_instances=True, must_tell=True):
         raise InputError(said.text)
@@ -105,16 +107,39 @@ def _found(target: Target, wakeup: Wakeup) -> Planner:
 
 
 def _sum(events: Iterable[Progress | Result | Remark | Problem]) -> int:
-    """Return how many objects were sent; raises PeerFailure when not all were."""
+    """Return how many objects were sent; raises PacsError when not all were."""
     from pacs_cli.pipelines.retrieve import Result
 
-    stored = 0
-    for event in events:
-        if not isinstance(event, Result):
+    results = [event for event in events if isinstance(event, Result)]
+    for result in results:
+        if result.error is not None:
+            raise result.error
+    return sum(result.stored for result in results)
+
+
+def compare(
+    report: Report, archive: Archive, items: Iterable[Item], first: Archive
+) -> tuple[int, int]:
+    """Read every object of an archive back and compare its data set with the file it came from.
+
+    first  the archive that was sent to: what it holds every other one has to hold
+    """
+    from pacs_cli.dicom.part10 import probe
+
+    equal = different = 0
+    for item in items:
+        relative = archive.index.find_path(item.header.sop_instance_uid)
+        if relative is None:
+            if first.index.find_path(item.header.sop_instance_uid) is not None:
+                different += 1
+                report.error(f"{item.path} did not come to the archive in {archive.blobs.root}")
+            # else it was not stored, and that was said
             continue
-        if event.error is not None:
-            raise event.error
-        if event.failed:
-            raise PeerFailure(f"{event.failed} objects were not sent", event.status or 0)
-        stored += event.stored
-    return stored
+        stored = archive.blobs.path(relative)
+        theirs = stored.read_bytes()[probe(stored).dataset_offset :]
+        if theirs == Path(item.path).read_bytes()[item.header.dataset_offset :]:
+            equal += 1
+        else:
+            different += 1
+            report.error(f"{item.path} differs from what the archive holds under its UID")
+    return equal, different

@@ -79,3 +79,26 @@ def test_demo_runs_as_a_program(tmp_path):
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert dataset(CT, "1.2.3.1") in path.read_bytes()
+
+
+def test_object_that_does_not_come_round_is_missed(pacs, tmp_path, monkeypatch):
+    """Whatever the archives say of it: here one claims to have moved what it has not."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    path = write_object(folder / "a.dcm", CT, "1.2.3.1")
+    monkeypatch.setattr("pacs_cli.services.retrieve_scp.Destination.send", lambda *_: 0)
+    result = pacs("demo", folder)
+    assert result.exit == 1
+    assert f"{path} did not come to the archive in" in result.stderr
+    assert "2 data sets equal byte for byte, 1 different" in result.stdout
+
+
+def test_step_that_fails_is_told_and_the_rest_compared(pacs, tmp_path, monkeypatch):
+    folder = tmp_path / "own"
+    folder.mkdir()
+    write_object(folder / "a.dcm", CT, "1.2.3.1")
+    monkeypatch.setattr("pacs_cli.services.retrieve_scp.Destination.send", lambda *_: 0xA700)
+    result = pacs("demo", folder)
+    assert result.exit == 5
+    assert "A702" in result.stderr
+    assert "1 data sets equal byte for byte, 2 different" in result.stdout
