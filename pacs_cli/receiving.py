@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -286,19 +287,28 @@ class QueryOptions:
         ),
     ] = None
 
-    def queries(self, archive: Archive | Member, listen: Listen) -> QueryRetrieve | None:
-        """Return how queries are answered; None without --qr. UsageError on what is mistyped."""
-        from pacs_cli.archive.library import ArchiveLibrary
+    def answering(self, listen: Listen) -> Callable[[Archive | Member], QueryRetrieve | None]:
+        """Return what gives how an archive answers queries: not at all without --qr.
+
+        raises  UsageError or ConfigError on what is mistyped
+        """
         from pacs_cli.options import move_destinations
-        from pacs_cli.services.query_scp import QueryRetrieve
 
         if not self.is_queried:
             if self.is_fuzzy or self.move_to:
                 raise UsageError("--fuzzy and --move-to are of queries; add --qr")
-            return None
+            return lambda _: None
         destinations = move_destinations(self.move_to or (), listen.ae_title)
-        library = ArchiveLibrary(archive.index, archive.blobs.root, listen.ae_title, self.is_fuzzy)
-        return QueryRetrieve(library, destinations)
+
+        def answers_of(archive: Archive | Member) -> QueryRetrieve:
+            from pacs_cli.archive.library import ArchiveLibrary
+            from pacs_cli.services.query_scp import QueryRetrieve
+
+            index, root = archive.index, archive.blobs.root
+            library = ArchiveLibrary(index, root, listen.ae_title, self.is_fuzzy)
+            return QueryRetrieve(library, destinations)
+
+        return answers_of
 
 
 @dataclass(frozen=True, slots=True)

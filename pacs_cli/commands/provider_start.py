@@ -1,21 +1,14 @@
-"""How `storescp` starts: in how many processes, and what it says of that and of the archive."""
+"""What `storescp` says at its start: where it listens, and what it had to put right."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pacs_cli.report import Report
 
 if TYPE_CHECKING:
-    from pacs_cli.archive.handler import Archive, Member, Recovered, Share
+    from pacs_cli.archive.handler import Recovered
     from pacs_cli.net.listener import Listener
-    from pacs_cli.services.query_scp import QueryRetrieve
-    from pacs_cli.services.results import ProviderEvent
-    from pacs_cli.services.scp import Provider, Settings
-    from pacs_cli.services.team import Opened, Team
-
-    Observe = Callable[[ProviderEvent], None]
 
 _LOOPBACK = ("127.0.0.1", "::1")
 
@@ -63,82 +56,3 @@ def warn_if_open(report: Report, address: str, is_open: bool) -> None:
             f"listening on {address}: every host that reaches it may store here; "
             "--allow AET@HOST names who may, --bind 127.0.0.1 keeps to this machine"
         )
-
-
-def team_for(
-    processes: int,
-    settings: Settings,
-    join: Callable[[Share], Member],
-    queries: Callable[[Member], QueryRetrieve | None],
-    is_told: bool,
-) -> Team | None:
-    """Divide into so many processes, which begin later; None when one serves alone.
-
-    join     opens the archive as one of them
-    queries  gives what each answers queries with
-    is_told  whether what becomes of each object is shown or acted on
-    """
-    if processes == 1:
-        return None
-    from pacs_cli.archive.handler import Share
-    from pacs_cli.services.team import Team
-
-    def open_for(lock: int, number: int) -> tuple[Opened, QueryRetrieve | None]:
-        member = join(Share(lock, number))
-        return member, queries(member)
-
-    return Team(processes, settings, open_for, is_told)
-
-
-def server_of(
-    archive: Archive,
-    settings: Settings,
-    observe: Observe,
-    queries: QueryRetrieve | None,
-    team: Team | None,
-) -> _Alone | _Together:
-    """Return what serves connections."""
-    from pacs_cli.services.scp import Provider
-
-    if team is not None:
-        return _Together(archive, observe, team)
-    return _Alone(Provider(settings, archive.handler, observe, queries))
-
-
-class _Alone:
-    """Serves in this process."""
-
-    def __init__(self, provider: Provider) -> None:
-        self._provider = provider
-
-    def serve(self, listener: Listener, warn: Callable[[str], None]) -> None:
-        """Serve until the listener is stopped."""
-        listener.serve(self._provider.serve, warn)
-
-    def drain(self, listener: Listener, seconds: float) -> bool:
-        """End every association after its object; return whether all did in time."""
-        self._provider.drain()
-        return listener.join(seconds)
-
-
-class _Together:
-    """Serves in the processes of a team."""
-
-    def __init__(self, archive: Archive, observe: Observe, team: Team) -> None:
-        self._archive = archive
-        self._observe = observe
-        self._team = team
-
-    def serve(self, listener: Listener, warn: Callable[[str], None]) -> None:
-        """Serve until the listener is stopped."""
-        self._team.begin(
-            self._archive.blobs.lock, self._observe, warn, listener.give_back, listener.stop
-        )
-        listener.serve(self._team.give, warn, is_elsewhere=True)
-
-    def drain(self, _: Listener, seconds: float) -> bool:
-        """End every association after its object; return whether all did in time."""
-        is_drained, is_trusted = self._team.drain(seconds)
-        if not is_trusted:
-            self._archive.index.distrust()
-        return is_drained

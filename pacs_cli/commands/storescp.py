@@ -7,7 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 from pacs_cli.commands.provider_events import EventReport
-from pacs_cli.commands.provider_start import say_listening, say_recovered, server_of, team_for
+from pacs_cli.commands.provider_server import server_of, team_for
+from pacs_cli.commands.provider_start import say_listening, say_recovered
 from pacs_cli.errors import Exit, UsageError
 from pacs_cli.options import Listen, ListenOptions, OutputOptions, resolve_listen
 from pacs_cli.receiving import AdmissionOptions, ArchiveOptions, HookOptions, QueryOptions
@@ -15,11 +16,10 @@ from pacs_cli.report import Report
 
 if TYPE_CHECKING:
     from pacs_cli.archive.handler import Archive
+    from pacs_cli.commands.provider_server import Server
     from pacs_cli.net.listener import Listener
     from pacs_cli.pipelines.hooks import Hooks
-    from pacs_cli.services.query_scp import QueryRetrieve
     from pacs_cli.services.scp import Settings
-    from pacs_cli.services.team import Team
 
 EXAMPLES = (
     ("pacs storescp 11112 --out archive", "receive into the folder archive"),
@@ -66,24 +66,24 @@ def storescp(
     if folder is None:
         raise UsageError("no folder to receive into: write --out DIR, or configure archive.out")
     kept, hook_settings = archive.settings(), hooks.settings()
-    settings = admission.provider(where)
+    settings, answers_of = admission.provider(where), queries.answering(where)
     is_told = report.shows_results or hook_settings is not None
     # first, as a process is divided before it opens anything
     team = team_for(
         admission.processes(),
         settings,
         lambda share: Member(folder, archive.db, kept, share),
-        lambda member: queries.queries(member, where),
+        answers_of,
         is_told,
     )
     with open_archive(folder, archive.db, kept) as opened:
-        asked = queries.queries(opened, where)
+        server = server_of(opened, settings, answers_of(opened), team)
         # last, so that whoever finds the port open is answered at once
         listener = Listener(where.bind, where.port, admission.caps())
         runs = None
         if hook_settings is not None:
             runs = Hooks(hook_settings, folder, report.warning, report.note)
-        return _serve(report, opened, listener, settings, where, runs, asked, team)
+        return _serve(report, opened, listener, settings, where, runs, server)
 
 
 def _serve(
@@ -93,11 +93,9 @@ def _serve(
     settings: Settings,
     where: Listen,
     hooks: Hooks | None,
-    queries: QueryRetrieve | None,
-    team: Team | None,
+    server: Server,
 ) -> Exit:
     events = EventReport(report, hooks.observe if hooks else None)
-    server = server_of(archive, settings, events.show, queries, team)
     is_open = not settings.allow.rules
     say_listening(report, listener, where.ae_title, str(archive.blobs.root), is_open)
     say_recovered(report, archive.recovered)
@@ -105,7 +103,7 @@ def _serve(
         report.warning(f"misbehaving on purpose: {fault}")
     signals = stop_on_signals(listener)
     try:
-        server.serve(listener, report.warning)
+        server.serve(listener, events.show, report.warning)
     finally:
         expiry = time.monotonic() + _DRAIN_SECONDS
         signal.set_wakeup_fd(-1)
@@ -113,8 +111,8 @@ def _serve(
         is_drained = server.drain(listener, _DRAIN_SECONDS)
         if hooks:
             hooks.drain(max(expiry - time.monotonic(), 0.0))
-    if team is not None and team.failure is not None:
-        raise team.failure
+    if server.failure is not None:
+        raise server.failure
     events.ended(is_drained, hooks.counts if hooks else None)
     return Exit.INTERRUPTED if signals == [signal.SIGINT] else Exit.OK
 

@@ -255,3 +255,13 @@ def test_options_of_queries_need_qr(pacs, tmp_path, option):
 def test_destination_without_title_or_port_is_a_usage_error(pacs, tmp_path, place):
     done = pacs("storescp", 0, "--out", tmp_path, "--qr", "--move-to", place)
     assert done.exit == 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--qr", "--move-to", "WS1"), ("--move-to", "WS1@127.0.0.1:1"), ("--fuzzy",)],
+)
+def test_what_is_mistyped_about_queries_makes_no_archive(options, tmp_path):
+    for workers in ("1", "2"):
+        done = run_pacs("storescp", "0", "--out", tmp_path / "a", *options, "--workers", workers)
+        assert (done.returncode, (tmp_path / "a").exists()) == (2, False), done.stderr
