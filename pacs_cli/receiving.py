@@ -14,7 +14,8 @@ from pacs_cli.config import seconds
 from pacs_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from pacs_cli.archive.handler import Archive, Member
+    from pacs_cli.archive.handler import Archive
+    from pacs_cli.archive.members import Member
     from pacs_cli.archive.settings import ArchiveSettings
     from pacs_cli.net.listener import Caps
     from pacs_cli.options import Listen

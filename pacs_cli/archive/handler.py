@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 from zlib import crc32
 
-from pacs_cli.archive.blobs import Blobs, Durability, Share
+from pacs_cli.archive.blobs import Blobs, Durability
 from pacs_cli.archive.catalog import note_root
 from pacs_cli.archive.contents import row_of_file
 from pacs_cli.archive.index import Index
@@ -28,16 +28,14 @@ __all__ = [
     "Duplicates",
     "Durability",
     "Layout",
-    "Member",
     "Recovered",
-    "Share",
     "open_archive",
     "row_of_file",
 ]
 
 #: One lock for each of so many groups of SOP instance UIDs: the same object from several senders
 #: is handled one after the other, different objects hardly ever wait.
-_STRIPES = 1024
+STRIPES = 1024
 
 _DEFAULT = ArchiveSettings()
 
@@ -57,9 +55,9 @@ class ArchiveHandler:
         self.settings = settings
         self._stripes: list[threading.Lock] | list[Turn]
         if turns is None:
-            self._stripes = [threading.Lock() for _ in range(_STRIPES)]
+            self._stripes = [threading.Lock() for _ in range(STRIPES)]
         else:
-            self._stripes = [turns.turn(number) for number in range(_STRIPES)]
+            self._stripes = [turns.turn(number) for number in range(STRIPES)]
 
     def open_store(self, request: StoreRequest) -> ArchiveSink:
         """Return the sink of one object; nothing is written before its first bytes."""
@@ -67,7 +65,7 @@ class ArchiveHandler:
 
     def stripe(self, sop_instance_uid: str) -> threading.Lock | Turn:
         """Return the lock of an object, the same in every process; raises OSError when entered."""
-        return self._stripes[crc32(sop_instance_uid.encode("latin-1", "replace")) % _STRIPES]
+        return self._stripes[crc32(sop_instance_uid.encode("latin-1", "replace")) % STRIPES]
 
 
 class Archive:
@@ -95,32 +93,6 @@ class Archive:
                 self.index.distrust()
             self.index.close()
         finally:
-            self.blobs.close()
-
-
-class Member:
-    """The archive as one of the processes has it that share it; leave it before its owner does.
-
-    is_trusted  whether all that could go wrong was put right, told to the owner
-    raises      OutputError when it cannot be used
-    """
-
-    def __init__(
-        self, root: Path, db: Path | None, settings: ArchiveSettings, share: Share
-    ) -> None:
-        self.blobs = Blobs(root, settings.durability, settings.min_free, share)
-        self._turns = self.blobs.turns()
-        turn = self._turns.turn(_STRIPES)
-        self.index = Index(db or root / "index.db", self.blobs.is_durable, turn=turn)
-        self.handler = ArchiveHandler(self.blobs, self.index, settings, self._turns)
-
-    def close(self) -> bool:
-        """Close it; return whether nothing is left for the next start to look after."""
-        try:
-            self.index.close()
-            return self.index.is_trusted and not self.blobs.is_untidy
-        finally:
-            self._turns.close()
             self.blobs.close()
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,7 +43,7 @@ _BAD_ROW = (
     sqlite3.ProgrammingError,
 )
 
-_T = TypeVar("_T")
+T = TypeVar("T")
 
 
 class Index:
@@ -52,8 +51,6 @@ class Index:
 
     busy_timeout  seconds to wait for a lock that somebody else holds, before a row is refused
     commit_delay  seconds until a row is seen from outside
-    turn          taken for each change, each of which is then committed, by processes that share
-                  the file: of an index that another of them has opened, and will close
     was_clean     whether it was closed in order the last time
     raises        OutputError when it cannot be used; sqlite3.DatabaseError when it is corrupt
     """
@@ -64,7 +61,6 @@ class Index:
         is_durable: bool = True,
         busy_timeout: float = _BUSY_TIMEOUT,
         commit_delay: float = _COMMIT_DELAY,
-        turn: AbstractContextManager[None] | None = None,
     ) -> None:
         self.path = path
         self._busy_timeout = busy_timeout
@@ -72,7 +68,6 @@ class Index:
         # the files are the journal: a commit need not be on the disk, only be there or not
         self._synchronous = "NORMAL" if is_durable else "OFF"
         self._is_trusted = True
-        self._turn = turn
         self._mutex = threading.Lock()
         self._changed = threading.Condition(self._mutex)
         self._committer: threading.Thread | None = None
@@ -85,10 +80,7 @@ class Index:
         self._writer = self.connect()
         self._hierarchy = Hierarchy(self._writer)
         try:
-            if turn is None:
-                self._prepare()
-            else:
-                self._join()
+            self._prepare()
             self._reader = self.connect()
         except sqlite3.Error as error:
             self._writer.close()
@@ -124,8 +116,6 @@ class Index:
         row is not given up, but until it is in no other is taken.
         raises  OutputError when it could not be put in
         """
-        if self._turn is not None:
-            return self._change(lambda: self._hierarchy.insert(row))
         seen = self._failures
         with self._mutex:
             self._check(seen)
@@ -280,23 +270,14 @@ class Index:
             self._committer.join()
         with self._mutex, self._read_mutex:
             self._reader.close()
-            if self._turn is not None:
-                self._writer.close()
-                return
             try:
-                self._save()
-                self._writer.execute("UPDATE state SET is_clean = ?", (self._is_trusted,))
-                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                self._finish()
             except (sqlite3.Error, OutputError) as error:
                 raise OutputError(f"cannot close the index {self.path}: {error}") from None
             finally:
                 self._writer.close()
 
     # -- inside ------------------------------------------------------------------------------
-
-    def _join(self) -> None:
-        self._writer.execute(f"PRAGMA synchronous = {self._synchronous}")
-        self._writer.execute("PRAGMA foreign_keys = ON")
 
     def _prepare(self) -> None:
         writer = self._writer
@@ -326,6 +307,12 @@ class Index:
         # into the file itself: should the WAL be lost, the rows in it are missed
         writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
+    def _finish(self) -> None:
+        """Note that all is in order; the last that is done with the file."""
+        self._save()
+        self._writer.execute("UPDATE state SET is_clean = ?", (self._is_trusted,))
+        self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def _is_marked_clean(self) -> bool:
         row = self._writer.execute("SELECT is_clean FROM state").fetchone()
         if row is None:
@@ -341,22 +328,11 @@ class Index:
                 self._note(error)
                 raise OutputError(f"cannot read the index {self.path}: {error}") from None
 
-    def _change(self, work: Callable[[], _T], is_safe: bool = False) -> _T:
+    def _change(self, work: Callable[[], T], is_safe: bool = False) -> T:
         """Do work in a transaction of its own and commit it.
 
         is_safe  so that it outlasts a power cut, where that is asked for
         """
-        if self._turn is None:
-            return self._changed_alone(work, is_safe)
-        try:
-            with self._turn:
-                # the keys may be others' by now
-                self._hierarchy.forget()
-                return self._changed_alone(work, is_safe)
-        except OSError as error:
-            raise OutputError(f"cannot write the index {self.path}: {error.strerror}") from None
-
-    def _changed_alone(self, work: Callable[[], _T], is_safe: bool) -> _T:
         seen = self._failures
         with self._mutex:
             self._check(seen)

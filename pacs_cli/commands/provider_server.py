@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from pacs_cli.archive.handler import Archive, Member, Share
+    from pacs_cli.archive.handler import Archive
+    from pacs_cli.archive.members import Member, Share
     from pacs_cli.errors import PacsError
     from pacs_cli.net.listener import Listener
     from pacs_cli.services.query_scp import QueryRetrieve
@@ -32,7 +33,7 @@ def team_for(
     """
     if processes == 1:
         return None
-    from pacs_cli.archive.handler import Share
+    from pacs_cli.archive.members import Share
     from pacs_cli.services.team import Team
 
     def open_for(lock: int, number: int) -> tuple[Opened, QueryRetrieve | None]:

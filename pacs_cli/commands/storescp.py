@@ -56,7 +56,8 @@ def storescp(
     when the object is safely in place and indexed. SIGTERM and Ctrl-C finish the object in flight
     and end within ten seconds.
     """
-    from pacs_cli.archive.handler import Member, open_archive
+    from pacs_cli.archive.handler import open_archive
+    from pacs_cli.archive.members import Member
     from pacs_cli.net.listener import Listener
     from pacs_cli.pipelines.hooks import Hooks
 
