@@ -87,7 +87,7 @@ class SendOptions:
         """Return how to send; UsageError when a value is none."""
         from pacs_cli.pipelines.retry import Retry
         from pacs_cli.pipelines.send import Settings
-        from pacs_cli.pipelines.sessions import Priority
+        from pacs_cli.wire.command import Priority
 
         try:
             first_wait = seconds(self.retry_wait)

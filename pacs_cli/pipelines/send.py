@@ -17,10 +17,11 @@ from pacs_cli.pipelines.interrupts import Interrupts
 from pacs_cli.pipelines.items import Item, Sent, collect
 from pacs_cli.pipelines.loading import Loader
 from pacs_cli.pipelines.retry import Retry, Stop
-from pacs_cli.pipelines.sessions import Priority, Stopped
+from pacs_cli.pipelines.sessions import Stopped
 from pacs_cli.pipelines.supply import Pending, Supply
 from pacs_cli.pipelines.worker import Worker
 from pacs_cli.services.scu import Session, Trace
+from pacs_cli.wire.command import Priority
 from pacs_cli.wire.negotiation import Proposal
 
 __all__ = ["Item", "Observer", "Sending", "Sent", "Settings", "collect", "send"]

@@ -21,11 +21,15 @@ from pacs_cli.services.results import (
 )
 from pacs_cli.services.scu import Session, Woken
 from pacs_cli.wire.association import AssociationEvent, CommandReceived, Deadline
-from pacs_cli.wire.command import Command, CommandField, Value, encode_command, response_to
+from pacs_cli.wire.command import (
+    Command,
+    CommandField,
+    Priority,
+    Value,
+    encode_command,
+    response_to,
+)
 from pacs_cli.wire.message import Fragment
-
-#: PS3.7 9.1.3.1.3 and 9.1.4.1.3; as in a C-STORE.
-_PRIORITY_MEDIUM = 0
 
 #: Bytes of the list of what failed: more than a hundred thousand UIDs.
 MAX_FAILED_LIST = 8 * 1024 * 1024
@@ -97,7 +101,7 @@ class RetrieveSession(Session):
     ) -> None:
         elements: dict[str, Value] = {
             "AffectedSOPClassUID": self.contexts[context_id].abstract_syntax,
-            "Priority": _PRIORITY_MEDIUM,
+            "Priority": int(Priority.MEDIUM),
             **more,
         }
         self._is_cancelling = False

@@ -33,7 +33,7 @@ from pacs_cli.services.results import (
     StoreResult,
 )
 from pacs_cli.services.scu import Session
-from pacs_cli.wire.command import Command, CommandField, Value
+from pacs_cli.wire.command import Command, CommandField, Priority, Value
 from pacs_cli.wire.negotiation import (
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
@@ -259,7 +259,7 @@ class SameAssociation:
         elements: dict[str, Value] = {
             "AffectedSOPClassUID": stored.sop_class_uid,
             "AffectedSOPInstanceUID": stored.sop_instance_uid,
-            "Priority": 0,
+            "Priority": int(Priority.MEDIUM),
         }
         command = Command(CommandField.C_STORE_RQ, elements, has_data_set=True)
         with stored.open(list(accepted)) as (transfer_syntax, data):

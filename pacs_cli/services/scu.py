@@ -39,7 +39,7 @@ from pacs_cli.wire.association import (
     ReleaseRequested,
     Role,
 )
-from pacs_cli.wire.command import Command, CommandField, Value, encode_command
+from pacs_cli.wire.command import Command, CommandField, Priority, Value, encode_command
 from pacs_cli.wire.message import Buffer, Fragment
 from pacs_cli.wire.negotiation import (
     VERIFICATION_SOP_CLASS,
@@ -49,9 +49,6 @@ from pacs_cli.wire.negotiation import (
 )
 from pacs_cli.wire.pdu import AssociateAccept, AssociateRequest
 from pacs_cli.wire.userinfo import UserInformation
-
-#: Medium (PS3.7 9.1.1.1.7): what every sender uses and most receivers ignore.
-_PRIORITY_MEDIUM = 0
 
 #: Bytes of the data set of one response. An identifier has a few hundred, with every attribute of
 #: a worklist item some ten thousand.
@@ -77,6 +74,7 @@ class Session:
     contexts       id -> Context, the refused ones included
     request, answer  the two association PDUs, for display
     phases         seconds for name, TCP, association and (in the end) release
+    priority       of the objects that are sent
     originator     AE title and message id of the C-MOVE that objects are sent for; None for none
     One thread uses it.
     """
@@ -100,6 +98,7 @@ class Session:
                 PeerProtocolError
         """
         self.target = target
+        self.priority = Priority.MEDIUM
         self.originator: tuple[str, int] | None = None
         self._trace = trace
         self._wakeup = wakeup
@@ -198,7 +197,7 @@ class Session:
         elements: dict[str, Value] = {
             "AffectedSOPClassUID": affected_sop_class_uid,
             "AffectedSOPInstanceUID": affected_sop_instance_uid,
-            "Priority": _PRIORITY_MEDIUM,
+            "Priority": int(self.priority),
         }
         if self.originator is not None:
             elements["MoveOriginatorApplicationEntityTitle"] = self.originator[0]
@@ -226,7 +225,7 @@ class Session:
         """
         elements: dict[str, Value] = {
             "AffectedSOPClassUID": self.contexts[context_id].abstract_syntax,
-            "Priority": _PRIORITY_MEDIUM,
+            "Priority": int(Priority.MEDIUM),
         }
         request = Command(CommandField.C_FIND_RQ, elements, has_data_set=True)
         self._begin(context_id, request, (identifier,))

@@ -56,6 +56,14 @@ class CommandField(IntEnum):
     C_CANCEL_RQ = 0x0FFF
 
 
+class Priority(IntEnum):
+    """The priority of an operation (PS3.7 E.1), which many peers do not look at."""
+
+    MEDIUM = 0
+    HIGH = 1
+    LOW = 2
+
+
 #: tag -> (keyword, VR), PS3.7 table E.1-1 without CommandGroupLength.
 ELEMENTS: dict[int, tuple[str, str]] = {
     0x00000002: ("AffectedSOPClassUID", "UI"),
