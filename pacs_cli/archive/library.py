@@ -1,4 +1,4 @@
-"""What a provider answers query/retrieve with: the catalogue behind services.results.Library."""
+"""What a provider answers query/retrieve with: the engine behind services.results.Library."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pacs_cli.archive.index import Index
 from pacs_cli.archive.outgoing import Outgoing
 from pacs_cli.archive.query import (
     Abilities,
-    Catalogue,
+    QueryEngine,
     Selection,
     read_question,
     read_selection,
@@ -53,7 +53,7 @@ class ArchiveLibrary:
         self._root = root
         self._ae_title = ae_title
         self._is_fuzzy = is_fuzzy
-        self._catalogue = Catalogue(index.connect, root)
+        self._engine = QueryEngine(index.connect, root)
 
     def negotiate(self, sop_class_uid: str, asked: bytes) -> bytes:
         """Say of each byte that is asked for whether we do it."""
@@ -72,7 +72,7 @@ class ArchiveLibrary:
             self._ae_title,
         )
         self._index.flush()
-        answers = self._catalogue.find(question, is_cancelled)
+        answers = self._engine.find(question, is_cancelled)
         return FindAnswers(
             str(question.level),
             _PENDING_WITH_WARNING if question.has_unsupported_keys else _PENDING,
@@ -86,10 +86,10 @@ class ArchiveLibrary:
             _MODELS[request.sop_class_uid[:-1]], identifier, self._abilities(request.negotiated)
         )
         self._index.flush()
-        selection = self._catalogue.select(question, is_cancelled)
+        selection = self._engine.select(question, is_cancelled)
         level = text_at(identifier, [_LEVEL]).strip(" \0").upper()
         return ArchiveRetrieval(
-            self._catalogue, selection, self._root, level, request.transfer_syntax_uid
+            self._engine, selection, self._root, level, request.transfer_syntax_uid
         )
 
     def _abilities(self, negotiated: bytes) -> Abilities:
@@ -101,19 +101,19 @@ class ArchiveRetrieval:
     """Implements services.results.Retrieval."""
 
     def __init__(
-        self, catalogue: Catalogue, selection: Selection, root: Path, level: str, syntax: str
+        self, engine: QueryEngine, selection: Selection, root: Path, level: str, syntax: str
     ) -> None:
         self.level = level
         self.count = len(selection.ids)
         self.contexts = selection.contexts
-        self._catalogue = catalogue
+        self._engine = engine
         self._selection = selection
         self._root = root
         self._syntax = syntax
 
     def objects(self) -> Iterator[Outgoing | None]:
         """Yield each object, None for one that is gone."""
-        for held in self._catalogue.held(self._selection):
+        for held in self._engine.held(self._selection):
             yield Outgoing(held, self._root / held.path) if held else None
 
     def failed_list(self, sop_instance_uids: Sequence[str]) -> bytes:

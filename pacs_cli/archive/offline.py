@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pacs_cli.archive.catalog import Catalog
-from pacs_cli.archive.query import Abilities, Catalogue, read_question
+from pacs_cli.archive.query import Abilities, QueryEngine, read_question
 from pacs_cli.dicom.identifier import decode_identifier
 from pacs_cli.dicom.query import Model
 from pacs_cli.errors import UsageError
@@ -54,7 +54,7 @@ class OfflineSession:
         self._model = model
         self._abilities = abilities
         self._is_cancelled = is_cancelled
-        self._catalogue = Catalogue(catalog.connect, Path(catalog.root))
+        self._engine = QueryEngine(catalog.connect, Path(catalog.root))
 
     def context_for(self, abstract_syntax: str) -> OfflineContext | None:  # noqa: ARG002
         """Return the one context there is."""
@@ -73,7 +73,7 @@ class OfflineSession:
         try:
             question = read_question(self._model, asked, self._abilities)
             status = _PENDING_UNSUPPORTED if question.has_unsupported_keys else _PENDING
-            answers = self._catalogue.find(question, self._is_cancelled)
+            answers = self._engine.find(question, self._is_cancelled)
             for number, answer in enumerate(answers, 1):
                 yield FindResponse(status, answer.encode(syntax))
                 if number == limit:

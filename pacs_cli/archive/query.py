@@ -1,8 +1,8 @@
 """Queries of the archive: C-FIND without a network, and what a C-MOVE or C-GET selects.
 
-    catalogue = Catalogue(index.connect, root, "PACS")
-    question = read_question(Model.STUDY_ROOT, identifier)          # a pydicom Dataset
-    for answer in catalogue.find(question):                         # streamed, in one snapshot
+    engine = QueryEngine(index.connect, root)
+    question = read_question(Model.STUDY_ROOT, identifier)          # a Dataset
+    for answer in engine.find(question):                            # streamed, in one snapshot
         answer.encode("1.2.840.10008.1.2.1")                        # bytes; decode_identifier reads
 
 `identifier` is what a C-FIND-RQ carries, QueryRetrieveLevel included (`dicom.query.make_query`
@@ -212,7 +212,7 @@ def read_selection(
     return question
 
 
-class Catalogue:
+class QueryEngine:
     """Answers questions from an index and its files. Any thread may call it.
 
     connect   returns a connection to the index; each question has one of its own

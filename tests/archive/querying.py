@@ -9,7 +9,7 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 
 from pacs_cli.archive.handler import Archive, open_archive
-from pacs_cli.archive.query import Abilities, Catalogue, read_question
+from pacs_cli.archive.query import Abilities, QueryEngine, read_question
 from pacs_cli.dicom.identifier import decode_identifier
 from pacs_cli.dicom.keys import parse_key
 from pacs_cli.dicom.keys import put as put_key
@@ -130,13 +130,13 @@ def ask(
     question = read_question(model, identifier(level, *keys), abilities, "HERE")
     return [
         decode_identifier(answer.encode(EXPLICIT), EXPLICIT)
-        for answer in catalogue(archive).find(question)
+        for answer in engine(archive).find(question)
     ]
 
 
-def catalogue(archive: Archive) -> Catalogue:
-    """The catalogue of an open archive."""
-    return Catalogue(archive.index.connect, archive.blobs.root)
+def engine(archive: Archive) -> QueryEngine:
+    """The engine of an open archive."""
+    return QueryEngine(archive.index.connect, archive.blobs.root)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from pacs_cli.archive.catalog import open_for_reading
-from pacs_cli.archive.query import Abilities, Catalogue, read_question
+from pacs_cli.archive.query import Abilities, QueryEngine, read_question
 from pacs_cli.dicom.query import Model
 from tests.archive.many import BASE, make_index, uid_of
 
@@ -41,7 +41,7 @@ def find(db: Path, level: str, **keys: str) -> tuple[list[bytes], list[str]]:
     question = read_question(Model.STUDY_ROOT, identifier, Abilities(is_relational=True))
     answers = [
         answer.encode("1.2.840.10008.1.2.1")
-        for answer in Catalogue(connect, db.parent).find(question)
+        for answer in QueryEngine(connect, db.parent).find(question)
     ]
     (query,) = [each for each in statements if each.startswith("SELECT")]
     with closing(sqlite3.connect(db)) as connection:

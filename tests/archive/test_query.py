@@ -13,7 +13,7 @@ from pacs_cli.archive.query import Abilities, read_question, read_selection
 from pacs_cli.dicom.identifier import decode_identifier
 from pacs_cli.dicom.query import Model
 from pacs_cli.services.results import QueryRefused
-from tests.archive.querying import JAPANESE, PLAIN, ask, catalogue, filled, identifier, put
+from tests.archive.querying import JAPANESE, PLAIN, ask, engine, filled, identifier, put
 from tests.support import CT, EXPLICIT, IMPLICIT, MR
 
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
@@ -306,7 +306,7 @@ def test_an_answer_is_in_the_smallest_set_that_holds_it(
     question = read_question(
         Model.STUDY_ROOT, identifier("STUDY", f"PatientID={patient}", "PatientName")
     )
-    for answer in catalogue(archive).find(question):
+    for answer in engine(archive).find(question):
         dataset = decode_identifier(answer.encode(syntax), syntax)
         assert str(dataset.PatientName) == name
         assert dataset.get("SpecificCharacterSet") == label
@@ -317,7 +317,7 @@ def test_short_way_of_encoding_gives_the_same_bytes(archive: Archive, syntax: st
     keys = ("StudyInstanceUID", "StudyDate", "StudyDescription", "NumberOfStudyRelatedInstances")
     question = read_question(Model.STUDY_ROOT, identifier("STUDY", *keys), ae_title="HERE")
     encoder = Encoder(question.outputs, syntax)
-    for answer in catalogue(archive).find(question):
+    for answer in engine(archive).find(question):
         assert encoder.encode(answer) == encoder._labelled(answer)
 
 
@@ -328,20 +328,20 @@ def test_what_has_no_value_is_returned_empty(archive: Archive) -> None:
 
 def test_a_query_sees_one_state_while_objects_come(archive: Archive) -> None:
     question = read_question(Model.STUDY_ROOT, identifier("STUDY", "StudyInstanceUID"))
-    answers = catalogue(archive).find(question)
+    answers = engine(archive).find(question)
     next(answers)
     uid = "1.2.9.1.1"
     put(archive, uid, {0x0020000D: ("UI", "1.2.9"), 0x00080020: ("DA", "19000101")})
     try:
         assert len(list(answers)) == 3
-        assert len(list(catalogue(archive).find(question))) == 5
+        assert len(list(engine(archive).find(question))) == 5
     finally:
         archive.index.remove(uid)
 
 
 def test_a_cancelled_query_ends(archive: Archive) -> None:
     question = read_question(Model.STUDY_ROOT, identifier("STUDY", "PatientComments"))
-    assert list(catalogue(archive).find(question, lambda: True)) == []
+    assert list(engine(archive).find(question, lambda: True)) == []
 
 
 @pytest.mark.parametrize(
@@ -363,8 +363,8 @@ def test_a_selection_is_of_the_unique_keys(
 ) -> None:
     # PS3.4 C.4.2.1.4
     question = read_selection(Model.STUDY_ROOT, identifier(level, *keys, "PatientName=Nobody"))
-    selection = catalogue(archive).select(question)
-    held = [each.sop_instance_uid for each in catalogue(archive).held(selection) if each]
+    selection = engine(archive).select(question)
+    held = [each.sop_instance_uid for each in engine(archive).held(selection) if each]
     assert sorted(held) == expected
     assert {context[0] for context in selection.contexts} <= {CT, MR}
 
@@ -391,9 +391,9 @@ def test_a_selected_object_that_is_gone_is_none(archive: Archive) -> None:
     uid = "1.2.8.1.1"
     put(archive, uid, {0x0020000D: ("UI", "1.2.8")})
     question = read_selection(Model.STUDY_ROOT, identifier("STUDY", "StudyInstanceUID=1.2.8"))
-    selection = catalogue(archive).select(question)
+    selection = engine(archive).select(question)
     archive.index.remove(uid)
-    assert list(catalogue(archive).held(selection)) == [None]
+    assert list(engine(archive).held(selection)) == [None]
 
 
 def test_an_identifier_of_nothing_is_refused() -> None:

@@ -15,7 +15,7 @@ from pacs_cli.archive.matching import matcher_for
 from pacs_cli.archive.query import read_question
 from pacs_cli.dicom.query import Model
 from pacs_cli.services.results import QueryRefused, StoreRequest
-from tests.archive.querying import ask, catalogue, filled, identifier, put
+from tests.archive.querying import ask, engine, filled, identifier, put
 from tests.archive.storing import INFO
 from tests.dicom.datasets import LITTLE, written
 from tests.support import CT, EXPLICIT
@@ -66,7 +66,7 @@ def asked(archive: Archive, dataset: Dataset) -> list[Dataset]:
     from pacs_cli.dicom.identifier import decode_identifier
 
     question = read_question(Model.STUDY_ROOT, dataset)
-    found = catalogue(archive).find(question)
+    found = engine(archive).find(question)
     return [decode_identifier(answer.encode(EXPLICIT), EXPLICIT) for answer in found]
 
 

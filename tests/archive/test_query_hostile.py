@@ -20,7 +20,7 @@ from pacs_cli.archive.query import read_question
 from pacs_cli.dicom.identifier import encode_identifier, quietly
 from pacs_cli.dicom.query import Model
 from pacs_cli.services.results import AssociationInfo, QueryRefused, QueryRequest
-from tests.archive.querying import ask, catalogue, filled, identifier, put
+from tests.archive.querying import ask, engine, filled, identifier, put
 from tests.support import EXPLICIT, IMPLICIT
 from tests.writing import element
 
@@ -79,13 +79,13 @@ def test_a_value_is_never_part_of_the_statement(
 ) -> None:
     question = read_question(Model.STUDY_ROOT, keys_of(tag, vr, text))
     assert text not in " ".join(question.conditions) or len(text) < 4
-    assert list(catalogue(archive).find(question)) == []
+    assert list(engine(archive).find(question)) == []
     assert len(ask(archive, "STUDY", "StudyInstanceUID")) == 4
 
 
 def test_a_connection_that_answers_cannot_write(archive: Archive) -> None:
     with (
-        catalogue(archive)._reading(None, lambda: False) as connection,
+        engine(archive)._reading(None, lambda: False) as connection,
         pytest.raises(sqlite3.OperationalError, match="readonly"),
     ):
         connection.execute("DELETE FROM study")
@@ -95,7 +95,7 @@ def test_a_list_of_very_many_uids_is_one_value(archive: Archive) -> None:
     uids = [f"1.2.{number}" for number in range(100_000)]
     question = read_question(Model.STUDY_ROOT, keys_of(0x0020000D, "UI", uids))
     assert len(question.values) == 1
-    assert len(list(catalogue(archive).find(question))) == 4
+    assert len(list(engine(archive).find(question))) == 4
 
 
 @pytest.mark.parametrize("vr", ["LO", "PN"])

@@ -12,7 +12,7 @@ from pacs_cli.archive.handler import Archive, open_archive
 from pacs_cli.archive.query import Abilities, read_question
 from pacs_cli.dicom.query import Model
 from tests.archive.large import make_index
-from tests.archive.querying import catalogue, identifier
+from tests.archive.querying import engine, identifier
 
 RELATIONAL = Abilities(is_relational=True)
 
@@ -29,7 +29,7 @@ def plan(archive: Archive, level: str, *keys: str) -> list[str]:
     """The steps of SQLite, the outermost first; those of counts and lists left out."""
     question = read_question(Model.STUDY_ROOT, identifier(level, *keys), RELATIONAL)
     statement = f"SELECT 1 FROM {FROM[question.level]}{question.where()}"
-    with catalogue(archive)._reading(question, lambda: False) as connection:
+    with engine(archive)._reading(question, lambda: False) as connection:
         rows = connection.execute(f"EXPLAIN QUERY PLAN {statement}", question.values)
         return [row[3] for row in rows]
 
@@ -74,14 +74,14 @@ def test_first_answers_come_before_the_rest_is_looked_at(archive: Archive) -> No
         return False
 
     question = read_question(Model.STUDY_ROOT, identifier("IMAGE", "SOPInstanceUID"), RELATIONAL)
-    assert len(list(islice(catalogue(archive).find(question, count), 50))) == 50
+    assert len(list(islice(engine(archive).find(question, count), 50))) == 50
     assert looked == 0
-    assert sum(1 for _ in catalogue(archive).find(question, count)) == 40_000
+    assert sum(1 for _ in engine(archive).find(question, count)) == 40_000
     assert looked > 0
 
 
 def test_every_answer_is_right_in_a_large_index(archive: Archive) -> None:
     keys = ("StudyInstanceUID=1.2.77", "PatientName", "NumberOfStudyRelatedInstances")
     question = read_question(Model.STUDY_ROOT, identifier("STUDY", *keys))
-    (answer,) = catalogue(archive).find(question)
+    (answer,) = engine(archive).find(question)
     assert set(map(str, answer.row)) == {"1.2.77", "Name77^Given", "20"}

@@ -28,7 +28,7 @@ from pydicom.dataset import Dataset
 from pacs_cli.archive.attributes import TAGS
 from pacs_cli.archive.catalog import Catalog
 from pacs_cli.archive.figures import count_all
-from pacs_cli.archive.query import Abilities, Catalogue, read_question
+from pacs_cli.archive.query import Abilities, QueryEngine, read_question
 from pacs_cli.dicom.query import Model
 from tests.archive.many import BASE, make_index, uid_of
 from tests.bench.measuring import Cost, in_turns, median, program, show, storage_of, timed
@@ -122,11 +122,11 @@ def look_ups(catalog: Catalog, count: int) -> None:
         for keyword, value in keys.items():
             setattr(identifier, keyword, value)
         question = read_question(Model.STUDY_ROOT, identifier, Abilities(is_relational=True))
-        catalogue = Catalogue(catalog.connect, catalog.path.parent)
+        engine = QueryEngine(catalog.connect, catalog.path.parent)
         times, found = [], 0
         for _ in range(21):
             began = time.perf_counter()
-            answers = islice(catalogue.find(question), _PAGE)
+            answers = islice(engine.find(question), _PAGE)
             found = sum(1 for answer in answers if answer.encode("1.2.840.10008.1.2"))
             times.append((time.perf_counter() - began) * 1000)
         print(f"{title:50} {statistics.median(times):8.3f} ms, {found} found   goal 5", flush=True)
