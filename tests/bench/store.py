@@ -109,20 +109,22 @@ def dcmtk_scp(*options: str) -> Command:
     return lambda port, out: [program("storescp"), *options, "-od", out, str(port)]
 
 
-def dcmqrscp(port: int, out: str) -> list[str]:
-    """DCMTK's archive, with its index."""
+def dcmqrscp(port: int, out: str, sink: int = 0) -> list[str]:
+    """DCMTK's archive, with its index; it moves to SINK, which is a port."""
     config = Path(out) / "dcmqrscp.cfg"
     storage = Path(out) / "ANY"
     storage.mkdir()
     config.write_text(
         f"NetworkTCPPort = {port}\nMaxPDUSize = 131072\nMaxAssociations = 32\n"
+        f"HostTable BEGIN\nsink = (SINK, 127.0.0.1, {sink})\nHostTable END\n"
+        "VendorTable BEGIN\nVendorTable END\n"
         f"AETable BEGIN\nANY-SCP {storage} RW (100000, 2000mb) ANY\nAETable END\n"
     )
     return [program("dcmqrscp"), "-c", str(config)]
 
 
-def orthanc(port: int, out: str) -> list[str]:
-    """Orthanc with its SQLite index, syncing as it does by default."""
+def orthanc(port: int, out: str, sink: int = 0) -> list[str]:
+    """Orthanc with its SQLite index, syncing as it does by default; it moves to SINK, a port."""
     settings = {
         "StorageDirectory": out,
         "IndexDirectory": out,
@@ -130,6 +132,8 @@ def orthanc(port: int, out: str) -> list[str]:
         "HttpServerEnabled": False,
         "DicomAlwaysAllowStore": True,
         "DicomAlwaysAllowFind": True,
+        "DicomAlwaysAllowMove": True,
+        "DicomModalities": {"SINK": ["SINK", "127.0.0.1", sink]},
         "SyncStorageArea": True,
         "SaveJobs": False,
     }
@@ -232,7 +236,7 @@ def _rows(run: Run, root: Path, scale: float) -> list[tuple[str, Callable[[str],
     def four_cts() -> Data:
         return data("cts4", 250, ct, 4)
 
-    scp, fork = ours_scp(), dcmtk_scp("--fork")
+    scp, two, fork = ours_scp(), ours_scp("--workers", "2"), dcmtk_scp("--fork")
     return [
         ("storescu, CT, tuned", lambda t: run.senders(t, cts(), "1.8, 2.5", ignore, True)),
         ("storescu, CT, default", lambda t: run.senders(t, few_cts(), "20", ignore, False)),
@@ -255,6 +259,15 @@ def _rows(run: Run, root: Path, scale: float) -> list[tuple[str, Callable[[str],
         ("storescp, CT, 4 senders", lambda t: run.receivers(t, four_cts(), "1.15", scp, fork)),
         ("storescp, CT, 16 senders", lambda t: run.receivers(t, many_cts(), "1.15", scp, fork)),
         ("storescp, small, 16 senders", lambda t: run.receivers(t, many_smalls(), "1", scp, fork)),
+        ("two workers, CT, 16 senders", lambda t: run.receivers(t, many_cts(), "1.15", two, fork)),
+        (
+            "two workers, small, 16 senders",
+            lambda t: run.receivers(t, many_smalls(), "1", two, fork),
+        ),
+        (
+            "two workers, small, 1 sender",
+            lambda t: run.receivers(t, smalls(), "1, 0.9", two, dcmtk_scp()),
+        ),
         (
             "storescp, 200 MB, 4 at once",
             lambda t: run.receivers(t, huge(4), "rss < 300", scp, fork),
