@@ -114,9 +114,10 @@ def dcmqrscp(port: int, out: str, sink: int = 0) -> list[str]:
     config = Path(out) / "dcmqrscp.cfg"
     storage = Path(out) / "ANY"
     storage.mkdir()
+    known = f"sink = (SINK, 127.0.0.1, {sink})\n" if sink else ""
     config.write_text(
         f"NetworkTCPPort = {port}\nMaxPDUSize = 131072\nMaxAssociations = 32\n"
-        f"HostTable BEGIN\nsink = (SINK, 127.0.0.1, {sink})\nHostTable END\n"
+        f"HostTable BEGIN\n{known}HostTable END\n"
         "VendorTable BEGIN\nVendorTable END\n"
         f"AETable BEGIN\nANY-SCP {storage} RW (100000, 2000mb) ANY\nAETable END\n"
     )
@@ -133,7 +134,7 @@ def orthanc(port: int, out: str, sink: int = 0) -> list[str]:
         "DicomAlwaysAllowStore": True,
         "DicomAlwaysAllowFind": True,
         "DicomAlwaysAllowMove": True,
-        "DicomModalities": {"SINK": ["SINK", "127.0.0.1", sink]},
+        "DicomModalities": {"SINK": ["SINK", "127.0.0.1", sink]} if sink else {},
         "SyncStorageArea": True,
         "SaveJobs": False,
     }
