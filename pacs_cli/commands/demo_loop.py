@@ -14,7 +14,7 @@ from pacs_cli.report import Report
 
 if TYPE_CHECKING:
     from pacs_cli.archive.handler import Archive
-    from pacs_cli.net.channel import Wakeup
+    from pacs_cli.pipelines.calling import Calling
     from pacs_cli.pipelines.find import Problem, Remark
     from pacs_cli.pipelines.planning import Planner
     from pacs_cli.pipelines.retrieve import Progress, Result
@@ -70,37 +70,37 @@ def go_round(target: Target, third: Archive) -> Iterator[Step]:
     """
     from pacs_cli.dicom.query import Model
     from pacs_cli.net.channel import Wakeup
+    from pacs_cli.pipelines.calling import Calling
     from pacs_cli.pipelines.get import GetRun, rounds_for
     from pacs_cli.pipelines.operations import Move
     from pacs_cli.pipelines.receiver import Arrivals
     from pacs_cli.pipelines.retrieve import Retrieval, Settings
 
-    model, wakeup = Model.STUDY_ROOT, Wakeup()
+    calling = Calling(target, Model.STUDY_ROOT, Wakeup(), ignore)
     began = time.monotonic()
-    planner = _found(target, wakeup)
+    planner = _found(calling)
     studies = {uid for request in planner.requests for uid in request.values}
     yield Step("find", "C-FIND", len(studies), "studies", time.monotonic() - began)
     began = time.monotonic()
-    move = Retrieval(target, model, Move(SECOND, ""), Settings(), wakeup, ignore)
+    move = Retrieval(calling, Move(SECOND, ""), Settings())
     moved = _sum(move.run(planner.requests))
     words = "C-MOVE to a second archive"
     yield Step("move", words, moved, "objects", time.monotonic() - began)
     began = time.monotonic()
     arrivals = Arrivals(ignore)
-    get = GetRun(target, model, third.handler, arrivals, None, wakeup, ignore)
-    _sum(get.run(*rounds_for(model, planner.requests, planner.instances)))
+    get = GetRun(calling, third.handler, arrivals)
+    _sum(get.run(*rounds_for(calling.model, planner.requests, planner.instances)))
     words = "C-GET into a third one"
     yield Step("get", words, len(arrivals.kept), "objects", time.monotonic() - began)
 
 
-def _found(target: Target, wakeup: Wakeup) -> Planner:
+def _found(calling: Calling) -> Planner:
     """Ask for every study and its instances."""
     from pacs_cli.dicom.dataset import Dataset
-    from pacs_cli.dicom.query import Model, make_query
+    from pacs_cli.dicom.query import make_query
     from pacs_cli.pipelines.planning import Planner
 
-    query = make_query(Model.STUDY_ROOT, Dataset())
-    planner = Planner(target, Model.STUDY_ROOT, query, None, wakeup, ignore)
+    planner = Planner(calling, make_query(calling.model, Dataset()))
     for said in planner.run(has_instances=True, must_tell=True):
         raise InputError(said.text)
     return planner

@@ -62,6 +62,7 @@ def getscu(
     from pacs_cli.commands.provider_start import say_recovered
     from pacs_cli.commands.retrieve_run import RetrieveRun
     from pacs_cli.net.channel import Wakeup
+    from pacs_cli.pipelines.calling import Calling
     from pacs_cli.pipelines.find import waking
     from pacs_cli.pipelines.get import GetRun, rounds_for
     from pacs_cli.pipelines.planning import Planner
@@ -74,15 +75,15 @@ def getscu(
     display, wakeup = Display(report), Wakeup()
     run = RetrieveRun(report, target, model, None, wakeup)
     assert run.arrivals is not None
-    observed = (wakeup, display.opened, display.trace)
-    planner = Planner(target, model, asked, retrieving.batch, *observed)
+    calling = Calling(target, model, wakeup, display.opened, display.trace)
+    planner = Planner(calling, asked, retrieving.batch)
     say_relational(report, planner.missing)
     with run, waking(wakeup), open_archive(folder, archive.db, kept) as opened:
         say_recovered(report, opened.recovered)
         run.follow(planner.run(has_instances=True, must_tell=False))
         run.expected = planner.instances
         rounds = rounds_for(model, planner.requests, planner.instances)
-        get = GetRun(target, model, opened.handler, run.arrivals, retrieving.limit, *observed)
+        get = GetRun(calling, opened.handler, run.arrivals, retrieving.limit)
         if planner.requests:
             run.follow(get.run(*rounds))
     return run.exit(retrieving.must_match)

@@ -61,6 +61,7 @@ def movescu(
     """
     from pacs_cli.commands.retrieve_run import RetrieveRun
     from pacs_cli.net.channel import Wakeup
+    from pacs_cli.pipelines.calling import Calling
     from pacs_cli.pipelines.find import waking
     from pacs_cli.pipelines.planning import Planner
     from pacs_cli.pipelines.retrieve import Retrieval, Settings
@@ -72,8 +73,8 @@ def movescu(
     asked = retrieving.asked(model, keys, typed)
     display, wakeup = Display(report), Wakeup()
     run = RetrieveRun(report, target, model, moving.dest, wakeup)
-    observed = (wakeup, display.opened, display.trace)
-    planner = Planner(target, model, asked, retrieving.batch, *observed)
+    calling = Calling(target, model, wakeup, display.opened, display.trace)
+    planner = Planner(calling, asked, retrieving.batch)
     say_relational(report, planner.missing)
     with (
         run,
@@ -83,5 +84,5 @@ def movescu(
         run.follow(planner.run(moving.is_expecting, must_tell=True))
         run.expected = planner.instances
         settings = Settings(retrieving.limit, wait, run.arrivals)
-        run.follow(Retrieval(target, model, move, settings, *observed).run(planner.requests))
+        run.follow(Retrieval(calling, move, settings).run(planner.requests))
     return run.exit(retrieving.must_match)

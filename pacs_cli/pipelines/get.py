@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pacs_cli.dicom.query import Model
 from pacs_cli.dicom.retrieval import RetrieveRequest, is_uid, requests_for
 from pacs_cli.errors import NoAcceptedContext, PacsError, PeerFailure
-from pacs_cli.net.channel import Wakeup
-from pacs_cli.net.target import Target
+from pacs_cli.pipelines.calling import Calling
 from pacs_cli.pipelines.find import Remark
 from pacs_cli.pipelines.operations import Get
 from pacs_cli.pipelines.receiver import Arrivals
@@ -17,7 +16,6 @@ from pacs_cli.pipelines.retrieve import Progress, Result, Retrieval, Settings
 from pacs_cli.pipelines.storage_contexts import EVERY_CONTEXT, all_sop_classes, in_associations
 from pacs_cli.pipelines.survey import Instance
 from pacs_cli.services.results import Handler
-from pacs_cli.services.scu import Session, Trace
 
 #: When the SOP classes are not known, each has one context for Explicit VR Little Endian, one for
 #: Implicit, and one for all else.
@@ -67,23 +65,15 @@ class GetRun:
 
     def __init__(
         self,
-        target: Target,
-        model: Model,
+        calling: Calling,
         handler: Handler,
         arrivals: Arrivals,
-        limit: int | None,
-        wakeup: Wakeup,
-        opened: Callable[[Session], None],
-        trace: Trace | None = None,
+        limit: int | None = None,
     ) -> None:
-        self._target = target
-        self._model = model
+        self._calling = calling
         self._handler = handler
         self._arrivals = arrivals
         self._settings = Settings(limit, 0.0, arrivals)
-        self._wakeup = wakeup
-        self._opened = opened
-        self._trace = trace
         self._refusal: NoAcceptedContext | None = None
         self.results: list[Result] = []
 
@@ -122,13 +112,9 @@ class GetRun:
     ) -> Iterator[Progress | Result | Remark]:
         """Run one; what another may get is held instead of yielded."""
         retrieval = Retrieval(
-            self._target,
-            self._model,
+            self._calling,
             Get(sop_classes, self._handler, self._arrivals.observe),
             replace(self._settings, earlier=dict(held)),
-            self._wakeup,
-            self._opened,
-            self._trace,
         )
         for event in retrieval.run(requests):
             if not isinstance(event, Result):
@@ -146,7 +132,7 @@ class GetRun:
     @property
     def _is_enough(self) -> bool:
         limit = self._settings.limit
-        return self._wakeup.is_set or (limit is not None and self._arrivals.stored >= limit)
+        return self._calling.wakeup.is_set or (limit is not None and self._arrivals.stored >= limit)
 
     def _settle(self, held: dict[RetrieveRequest, Result]) -> Iterator[Result]:
         """Yield what is held: nobody else will get it."""

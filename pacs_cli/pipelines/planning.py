@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from pacs_cli.dicom.query import Level, Model, Query
+from pacs_cli.dicom.query import Level, Query
 from pacs_cli.dicom.retrieval import RetrieveRequest, Wanted, requests_for, wanted_directly
 from pacs_cli.errors import AssociationError, NoAcceptedContext, PeerFailure
-from pacs_cli.net.channel import Wakeup
-from pacs_cli.net.target import Target
+from pacs_cli.pipelines.calling import Calling
 from pacs_cli.pipelines.find import Problem, Remark
 from pacs_cli.pipelines.survey import Instance, Survey, queries_for
-from pacs_cli.services.scu import Session, Trace
+from pacs_cli.services.scu import Session
 from pacs_cli.wire.negotiation import (
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
@@ -32,27 +31,20 @@ class Planner:
 
     def __init__(
         self,
-        target: Target,
-        model: Model,
+        calling: Calling,
         asked: Query | Sequence[Wanted],
-        batch: int | None,
-        wakeup: Wakeup,
-        opened: Callable[[Session], None],
-        trace: Trace | None = None,
+        batch: int | None = None,
     ) -> None:
-        self._target = target
-        self._model = model
+        self._calling = calling
+        self._target, self._model = calling.target, calling.model
         self._batch = batch
-        self._wakeup = wakeup
-        self._opened = opened
-        self._trace = trace
         self._query = asked if isinstance(asked, Query) else None
         wanted = wanted_directly(asked) if isinstance(asked, Query) else list(asked)
         self._wanted = wanted
         self.requests: list[RetrieveRequest] = []
         self.instances: dict[str, Instance] | None = None
         if wanted is not None:
-            self.requests = requests_for(model, wanted, batch)
+            self.requests = requests_for(self._model, wanted, batch)
             if wanted and all(each.level is Level.IMAGE for each in wanted):
                 self.instances = {each.own: Instance(each, "") for each in wanted}
 
@@ -71,7 +63,7 @@ class Planner:
         """
         if self._wanted is not None and (not has_instances or not self.requests):
             return
-        survey = Survey(self._model, self._wakeup)
+        survey = Survey(self._model, self._calling.wakeup)
         has_failed = False
         try:
             for said in self._asked(survey, has_instances):
@@ -98,7 +90,7 @@ class Planner:
         is_done = False
         try:
             with self._session(offer) as session:
-                self._opened(session)
+                self._calling.opened(session)
                 yield from survey.run(session, queries, has_instances)
                 is_done = True
         except AssociationError as error:
@@ -108,4 +100,5 @@ class Planner:
             yield Remark(str(error))
 
     def _session(self, offer: Sequence[Proposal]) -> Session:
-        return Session(self._target, offer, None, self._trace, self._wakeup)
+        calling = self._calling
+        return Session(calling.target, offer, None, calling.trace, calling.wakeup)

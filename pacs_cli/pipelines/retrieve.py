@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pacs_cli.dicom.identifier import encode_identifier
 from pacs_cli.dicom.keys import keyword_of
-from pacs_cli.dicom.query import Model
 from pacs_cli.dicom.retrieval import RetrieveRequest, failed_instances
 from pacs_cli.errors import (
     AssociationAborted,
@@ -24,8 +23,7 @@ from pacs_cli.errors import (
     PacsError,
     PeerFailure,
 )
-from pacs_cli.net.channel import Wakeup
-from pacs_cli.net.target import Target
+from pacs_cli.pipelines.calling import Calling
 from pacs_cli.pipelines.find import Remark
 from pacs_cli.pipelines.operations import Operation
 from pacs_cli.pipelines.receiver import Arrivals
@@ -33,7 +31,6 @@ from pacs_cli.services.diagnosis import explain_context
 from pacs_cli.services.query_diagnosis import explain_retrieve_status
 from pacs_cli.services.results import RetrieveResponse
 from pacs_cli.services.retrieve import RetrieveSession
-from pacs_cli.services.scu import Session, Trace
 
 _CANCELLED = 0xFE00
 _SOME_FAILED = 0xB000
@@ -121,28 +118,20 @@ class Settings:
 class Retrieval:
     """Makes requests over one association, and another when it is lost.
 
-    opened   told of each association once it stands
     results  of the requests that were begun
     """
 
     def __init__(
         self,
-        target: Target,
-        model: Model,
+        calling: Calling,
         operation: Operation,
         settings: Settings,
-        wakeup: Wakeup,
-        opened: Callable[[Session], None],
-        trace: Trace | None = None,
     ) -> None:
-        self.target = target
-        self.model = model
+        self.target, self.model = calling.target, calling.model
+        self._calling = calling
         self.operation = operation
         self.settings = settings
         self.results: list[Result] = []
-        self._wakeup = wakeup
-        self._opened = opened
-        self._trace = trace
 
     def run(self, requests: Sequence[RetrieveRequest]) -> Iterator[Progress | Result | Remark]:
         """Make the requests; yield how each gets on and what became of it.
@@ -162,7 +151,7 @@ class Retrieval:
             except PacsError as error:
                 if not self.results:
                     raise
-                if self._wakeup.is_set:
+                if self._calling.wakeup.is_set:
                     return
                 is_opened = begun < len(self.results)
                 if is_opened and self.results[-1].error is not error:
@@ -177,7 +166,7 @@ class Retrieval:
     @property
     def _is_enough(self) -> bool:
         limit = self.settings.limit
-        return self._wakeup.is_set or (limit is not None and self._done >= limit)
+        return self._calling.wakeup.is_set or (limit is not None and self._done >= limit)
 
     @property
     def _done(self) -> int:
@@ -188,9 +177,11 @@ class Retrieval:
 
     def _session(self) -> RetrieveSession:
         proposals, negotiation = self.operation.offer(self.model)
-        session = RetrieveSession(self.target, proposals, negotiation, self._trace, self._wakeup)
+        session = RetrieveSession(
+            self.target, proposals, negotiation, self._calling.trace, self._calling.wakeup
+        )
         try:
-            self._opened(session)
+            self._calling.opened(session)
             if session.context_for(self.operation.sop_class_uid(self.model)) is None:
                 result = session.contexts[1].result
                 raise NoAcceptedContext(
@@ -218,7 +209,7 @@ class Retrieval:
         except AssociationError as error:
             lost = result.error = error
         if arrivals is not None:
-            if lost is None and not self._wakeup.is_set:
+            if lost is None and not self._calling.wakeup.is_set:
                 arrivals.wait_for(before + result.stored, self.settings.wait)
             result.arrived = arrivals.stored - before
         result.seconds = time.monotonic() - began
@@ -249,7 +240,7 @@ class Retrieval:
             result.status, result.is_cancelled = response.status, response.is_cancelled
             result.comment = response.comment
             result.error = self._failure(request, response)
-            if response.status is None and not self._wakeup.is_set:
+            if response.status is None and not self._calling.wakeup.is_set:
                 yield Remark(f"after C-CANCEL it did not end as it should: {response.comment}")
             try:
                 result.failed_uids = failed_instances(response.identifier, context.transfer_syntax)
