@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import io
 import json
 import os
@@ -14,7 +15,13 @@ from typing import Any, Protocol
 
 import pytest
 
+import pacs_cli
 from pacs_cli import cli
+
+
+def pytest_configure() -> None:
+    """Compile our modules, as an installation does: the tests start pacs some thousand times."""
+    compileall.compile_dir(str(Path(pacs_cli.__file__).parent), quiet=2)
 
 
 @dataclass(frozen=True)
