@@ -32,7 +32,7 @@ _CODES = {
     Exit.ASSOCIATION: "rejected, aborted, no accepted presentation context, no answer",
     Exit.PEER_FAILED: "the peer answered a failure status",
     Exit.BAD_INPUT: "input is missing, not DICOM, or there is nothing to send",
-    Exit.OUTPUT: "a result, the archive or its index cannot be written",
+    Exit.OUTPUT: "a result cannot be written, the archive or its index not be used",
     Exit.BUG: "a bug of ours",
     Exit.INTERRUPTED: "Ctrl-C",
     Exit.BROKEN_PIPE: "whoever read stdout has gone",
