@@ -527,12 +527,8 @@ def test_getter_that_does_not_answer_is_aborted_in_time(
         proposals = [Proposal(GET, (EXPLICIT,)), Proposal(CT, (EXPLICIT,))]
         session = Session(running.target(), proposals, roles)
         query = encode_identifier(identifier("STUDY", "StudyInstanceUID=1.2.1"), EXPLICIT)
-        request = Command(
-            CommandField.C_GET_RQ,
-            {"AffectedSOPClassUID": GET, "Priority": 0},
-            has_data_set=True,
-        )
-        session._begin(1, request, (query,))
+        request = {"AffectedSOPClassUID": GET, "Priority": 0}
+        session._begin(1, CommandField.C_GET_RQ, request, (query,))
         # the object has come, and is not answered
         assert session.has_arrived(5)
         if is_draining:
