@@ -33,7 +33,7 @@ _MAX_CONVERTED = 512 * 1024 * 1024
 
 
 class Outgoing:
-    """Implements services.results.StoredObject; `path` is the file's."""
+    """Implements services.serving.StoredObject; `path` is the file's."""
 
     def __init__(self, held: Held, path: Path) -> None:
         self.sop_class_uid = held.sop_class_uid

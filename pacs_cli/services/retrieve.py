@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from pacs_cli.errors import AssociationError
-from pacs_cli.services.results import (
+from pacs_cli.services.results import RetrieveResponse
+from pacs_cli.services.scu import Session, Woken
+from pacs_cli.services.serving import (
     AssociationInfo,
     Handler,
     InstanceReceived,
-    RetrieveResponse,
     Sink,
     StoreOutcome,
     StoreRequest,
 )
-from pacs_cli.services.scu import Session, Woken
 from pacs_cli.wire.association import AssociationEvent, CommandReceived, Deadline
 from pacs_cli.wire.command import (
     Command,

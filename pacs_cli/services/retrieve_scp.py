@@ -23,16 +23,16 @@ from pacs_cli.errors import (
 from pacs_cli.net.target import Target
 from pacs_cli.services.conversation import Conversation
 from pacs_cli.services.query_scp import CANCELLED, SUCCESS, QueryRetrieve, failure_of
-from pacs_cli.services.results import (
+from pacs_cli.services.results import StoreResult
+from pacs_cli.services.scu import Session
+from pacs_cli.services.serving import (
     Library,
     QueryRefused,
     QueryRequest,
     Retrieval,
     Retrieved,
     StoredObject,
-    StoreResult,
 )
-from pacs_cli.services.scu import Session
 from pacs_cli.wire.command import Command, CommandField, Priority, Value
 from pacs_cli.wire.negotiation import (
     EXPLICIT_VR_LITTLE_ENDIAN,

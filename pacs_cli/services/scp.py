@@ -29,7 +29,8 @@ from pacs_cli.services.query_scp import (
     answer_roles,
     with_queries,
 )
-from pacs_cli.services.results import (
+from pacs_cli.services.retrieve_scp import answer_get, answer_move
+from pacs_cli.services.serving import (
     AssociationEnded,
     AssociationInfo,
     AssociationOpened,
@@ -43,7 +44,6 @@ from pacs_cli.services.results import (
     StoreOutcome,
     StoreRequest,
 )
-from pacs_cli.services.retrieve_scp import answer_get, answer_move
 from pacs_cli.wire.association import (
     Aborted,
     Association,

@@ -29,15 +29,10 @@ from pacs_cli.errors import AssociationAborted, PeerProtocolError
 from pacs_cli.net.channel import Wakeup
 from pacs_cli.net.target import Target, Timeouts
 from pacs_cli.services.query_scp import MAX_IDENTIFIER, QueryRetrieve
-from pacs_cli.services.results import (
-    AssociationEnded,
-    AssociationOpened,
-    FindResponse,
-    Found,
-    Retrieved,
-)
+from pacs_cli.services.results import FindResponse
 from pacs_cli.services.retrieve_scp import proposals_for
 from pacs_cli.services.scu import Session
+from pacs_cli.services.serving import AssociationEnded, AssociationOpened, Found, Retrieved
 from pacs_cli.wire.association import Limits
 from pacs_cli.wire.command import Command, CommandField, encode_command
 from pacs_cli.wire.negotiation import Proposal
