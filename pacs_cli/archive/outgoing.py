@@ -56,14 +56,11 @@ class Outgoing:
                 raise InputError(f"its transfer syntax {stored} is not accepted")
             yield target, (_converted(self._path, header, target),)
             return
-        # not copied: the system reads while it sends
-        with (
-            self._path.open("rb") as file,
-            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
-            memoryview(mapped) as whole,
-            whole[header.dataset_offset :] as data,
-        ):
-            yield stored, (data,)
+        # not copied: the system reads while it sends. Unmapped with its last view and not here: an
+        # exception that comes by holds the views that could not be written
+        with self._path.open("rb") as file:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        yield stored, (memoryview(mapped)[header.dataset_offset :],)
 
     def _header(self) -> Header:
         try:

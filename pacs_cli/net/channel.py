@@ -126,6 +126,8 @@ class Channel:
     name           the peer, for messages
     wakeup         ends one wait for the peer, after which it is not looked at any more
     write_timeout  seconds for each batch of at most 1 MiB; may be set
+    await_room     waits so many seconds until a descriptor takes bytes, False when that is too
+                   late; may be set, by who has something else to wait for as well
     """
 
     def __init__(
@@ -139,6 +141,7 @@ class Channel:
         self.association = association
         self.name = name
         self.write_timeout = WRITE_TIMEOUT
+        self.await_room: Callable[[int, float], bool] = _has_room
         self._sock = sock
         self._clock = clock
         self._timer, self._total_timer = _Timer(clock), _Timer(clock)
@@ -189,9 +192,11 @@ class Channel:
         """Return the descriptor of the connection."""
         return self._sock.fileno()
 
-    def await_other(self, descriptor: int, seconds: float) -> bool:
-        """Wait until another descriptor is readable; False when this has something, or too late."""
-        self._incoming.register(descriptor, select.POLLIN)
+    def await_other(self, descriptor: int, seconds: float, is_writing: bool = False) -> bool:
+        """Wait until another descriptor is readable, or takes bytes; False when this has
+        something, or too late.
+        """
+        self._incoming.register(descriptor, select.POLLOUT if is_writing else select.POLLIN)
         try:
             ready = self._incoming.poll(seconds * 1000)
         finally:
@@ -250,7 +255,7 @@ class Channel:
     def _linger(self, expiry: float) -> None:
         self._sock.shutdown(socket.SHUT_WR)
         sink = bytearray(64 * 1024)
-        while _is_ready(self._sock, select.POLLIN, expiry - self._clock()):
+        while _is_ready(self._sock.fileno(), select.POLLIN, expiry - self._clock()):
             if not self._sock.recv_into(sink):
                 break
 
@@ -322,7 +327,7 @@ class Channel:
             batch = _after(batch, sent)
             if not batch:
                 return
-            if not _is_ready(self._sock, select.POLLOUT, expiry - self._clock()):
+            if not self.await_room(self._sock.fileno(), expiry - self._clock()):
                 self._is_cut = True
                 raise PeerTimeout(f"{self.name} did not read what was sent within {seconds:g} s")
 
@@ -353,10 +358,14 @@ class _Timer:
         return -1.0 if was_over else 0.0
 
 
-def _is_ready(sock: socket.socket, event: int, seconds: float) -> bool:
+def _is_ready(descriptor: int, event: int, seconds: float) -> bool:
     poll = select.poll()
-    poll.register(sock, event)
+    poll.register(descriptor, event)
     return seconds > 0 and bool(poll.poll(seconds * 1000))
+
+
+def _has_room(descriptor: int, seconds: float) -> bool:
+    return _is_ready(descriptor, select.POLLOUT, seconds)
 
 
 def _close_all(*descriptors: int) -> None:

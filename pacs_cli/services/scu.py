@@ -165,6 +165,10 @@ class Session:
         """Whether the peer says something by then."""
         return self._channel.has_arrived(seconds)
 
+    def wait_for_room_by(self, await_room: Callable[[int, float], bool]) -> None:
+        """Have somebody else wait when the peer does not read: see `Channel.await_room`."""
+        self._channel.await_room = await_room
+
     def echo(self, context_id: int) -> EchoResult:
         """Ask for a C-ECHO; the peer's status is the result, whatever it is."""
         elements: dict[str, Value] = {"AffectedSOPClassUID": VERIFICATION_SOP_CLASS}
@@ -252,6 +256,10 @@ class Session:
         finally:
             self._channel.close()
         self.phases = replace(self.phases, release=time.monotonic() - began)
+
+    def give_up(self) -> None:
+        """Have nothing more to say but that it is aborted, which `abort` says and waits for."""
+        self._association.abort()
 
     def abort(self) -> None:
         """Abort the association if it still stands, and close the connection."""
