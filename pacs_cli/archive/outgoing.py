@@ -6,7 +6,6 @@ encoding of elements takes the whole object into memory, so it has a bound.
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from pacs_cli.archive.query import Held
 from pacs_cli.dicom.elements import inflate
 from pacs_cli.dicom.encoding import encoding_of
 from pacs_cli.dicom.identifier import quietly
+from pacs_cli.dicom.mapping import mapped
 from pacs_cli.dicom.part10 import Header
 from pacs_cli.errors import InputError
 
@@ -58,9 +58,12 @@ class Outgoing:
             return
         # not copied: the system reads while it sends. Unmapped with its last view and not here: an
         # exception that comes by holds the views that could not be written
-        with self._path.open("rb") as file:
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        yield stored, (memoryview(mapped)[header.dataset_offset :],)
+        try:
+            with self._path.open("rb") as file:
+                whole = mapped(file.fileno(), header.file_size)
+        except (OSError, ValueError):
+            raise InputError("its file cannot be read") from None
+        yield stored, (whole[header.dataset_offset :],)
 
     def _header(self) -> Header:
         try:
