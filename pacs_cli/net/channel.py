@@ -12,9 +12,11 @@ import socket
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from pacs_cli.errors import ConnectError, PeerProtocolError, PeerTimeout
+from pacs_cli.net.baton import Baton
 from pacs_cli.net.target import WRITE_TIMEOUT, Target
 from pacs_cli.wire.association import Association, AssociationEvent, Deadline
 from pacs_cli.wire.message import Buffer
@@ -125,6 +127,7 @@ class Channel:
     sock           owned from here on and closed by `close`
     name           the peer, for messages
     wakeup         ends one wait for the peer, after which it is not looked at any more
+    baton          put down, if the thread has it, while the peer is waited for
     write_timeout  seconds for each batch of at most 1 MiB; may be set
     await_room     waits so many seconds until a descriptor takes bytes, False when that is too
                    late; may be set, by who has something else to wait for as well
@@ -137,6 +140,7 @@ class Channel:
         name: str,
         clock: Callable[[], float] = time.monotonic,
         wakeup: Wakeup | None = None,
+        baton: Baton | None = None,
     ) -> None:
         self.association = association
         self.name = name
@@ -146,6 +150,8 @@ class Channel:
         self._clock = clock
         self._timer, self._total_timer = _Timer(clock), _Timer(clock)
         self._is_cut = False
+        self._rest: Callable[[], AbstractContextManager[None]]
+        self._rest = nullcontext if baton is None else baton.rest
         tune(sock)
         sock.setblocking(False)
         self._incoming = select.poll()
@@ -198,7 +204,8 @@ class Channel:
         """
         self._incoming.register(descriptor, select.POLLOUT if is_writing else select.POLLIN)
         try:
-            ready = self._incoming.poll(seconds * 1000)
+            with self._rest():
+                ready = self._incoming.poll(seconds * 1000)
         finally:
             self._incoming.unregister(descriptor)
         return any(number == descriptor for number, _ in ready)
@@ -274,7 +281,9 @@ class Channel:
         except ConnectionError:
             # a reset tells no more than an end: the association knows whether it was expected
             return 0
-        if not self._await_bytes(nearest):
+        with self._rest():
+            is_there = self._await_bytes(nearest)
+        if not is_there:
             return None
         try:
             return self._sock.recv_into(space)
@@ -327,7 +336,9 @@ class Channel:
             batch = _after(batch, sent)
             if not batch:
                 return
-            if not self.await_room(self._sock.fileno(), expiry - self._clock()):
+            with self._rest():
+                has_room = self.await_room(self._sock.fileno(), expiry - self._clock())
+            if not has_room:
                 self._is_cut = True
                 raise PeerTimeout(f"{self.name} did not read what was sent within {seconds:g} s")
 
