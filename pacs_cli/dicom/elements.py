@@ -1,8 +1,8 @@
 """The streaming element reader: one pass over the bytes of a data set, values as views.
 
 `walk` gives every element and the nesting; `pick` gives a few top-level values, fast. Neither
-looks at pixel data: a value is a slice of the caller's buffer. pydicom is asked only for the VR of
-an element that does not carry one (Implicit VR), and imported only then.
+looks at pixel data: a value is a slice of the caller's buffer. pydicom's tables are
+asked only for the VR of an element that does not carry one (Implicit VR).
 
 Where files deviate from the standard, they are read as pydicom reads them: see `dicom.encoding`.
 What ends too early or makes no sense is refused, where pydicom would guess on.
@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from pacs_cli.dicom.dictionary import vr_at
+from pacs_cli.dicom.dictionary import private_entry, vr_at
 from pacs_cli.dicom.encoding import (
     DEFAULT_BOUNDS,
     EXPLICIT_HEADER,
@@ -416,14 +416,4 @@ def _private_vr(tag: int, creators: dict[int, str]) -> str:
     if tag & 0xFF00 == 0:
         return "LO" if tag & 0xF0 else "UN"
     creator = creators.get(tag & 0xFFFF0000 | (tag & 0xFF00) >> 8)
-    return _known_private_vr(tag, creator) if creator else "UN"
-
-
-@lru_cache(maxsize=8192)
-def _known_private_vr(tag: int, creator: str) -> str:
-    from pydicom.datadict import private_dictionary_VR
-
-    try:
-        return str(private_dictionary_VR(tag, creator))
-    except KeyError:
-        return "UN"
+    return (private_entry(tag, creator)[0] or "UN") if creator else "UN"
