@@ -6,10 +6,11 @@ Results go to stdout, everything else to stderr. Whatever comes from a file or a
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -44,6 +45,20 @@ def _visible(character: str) -> str:
     if character.isprintable() or character in "\u00a0\u3000":
         return character
     return character.encode("unicode_escape").decode("ascii")
+
+
+#: Style of a part of a line -> how a terminal draws it (ECMA-48 SGR).
+_STYLES = {
+    "tag": "36",
+    "vr": "35",
+    "remark": "2",
+    "name": "32",
+    "note": "33",
+    "item": "2",
+    "heading": "1",
+    "removed": "31",
+    "added": "32",
+}
 
 
 class Progress:
@@ -140,6 +155,18 @@ class Report:
         """Write one result for people; nothing under --json, --csv or -q."""
         if self.is_text and not self._output.quiet:
             self._write(clean(text))
+
+    def lines(self, lines: Iterable[Sequence[tuple[str, str]]]) -> None:
+        """Write lines for people, each of parts with a style, which a terminal shows as colour.
+
+        Parts are made safe, however long they are; nothing under --json, --csv or -q.
+        """
+        if not self.is_text or self._output.quiet:
+            return
+        is_coloured = _is_terminal(self._stdout) and not os.environ.get("NO_COLOR")
+        text = "\n".join("".join(_styled(line, is_coloured)) for line in lines)
+        if text:
+            self._write(text)
 
     def summary(self, fields: Fields, text: str) -> None:
         """Write the last line: `text` for people, the record `summary` under --json."""
@@ -284,6 +311,13 @@ class Report:
             yield
         finally:
             self._bar.refresh()
+
+
+def _styled(line: Sequence[tuple[str, str]], is_coloured: bool) -> Iterator[str]:
+    for style, text in line:
+        code = _STYLES.get(style) if is_coloured else None
+        safe = text if text.isprintable() else "".join(map(_visible, text))
+        yield f"\x1b[{code}m{safe}\x1b[0m" if code else safe
 
 
 def _put(stream: TextIO, text: str) -> None:

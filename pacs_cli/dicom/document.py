@@ -49,7 +49,7 @@ class Document:
     """A DICOM file that is open: its bytes are mapped as long as this, or a view of it, exists.
 
     transfer_syntax_uid  from the file meta; "" where it says none
-    encoding             how the data set is written, going by that or by its first element
+    encoding             how the data set is written, going by its first element too
     meta                 the bytes of the file meta, empty without one
     meta_offset          where they begin
     dataset              the bytes after it, deflated or not
@@ -66,7 +66,7 @@ class Document:
 
     def meta_events(self) -> Iterator[Event]:
         """Yield the events of the file meta; raises as `walk` does."""
-        return walk(self.meta, EXPLICIT_LITTLE)
+        return walk(self.meta, EXPLICIT_LITTLE, salvages=True)
 
     def events(self, bounds: Bounds = DEFAULT_BOUNDS) -> Iterator[Event]:
         """Yield the events of the data set; raises as `walk` does, after what could be read.
@@ -74,11 +74,11 @@ class Document:
         Offsets and views of a deflated data set are into the inflated bytes.
         """
         if not self.encoding.deflated:
-            yield from walk(self.dataset, self.encoding, bounds)
+            yield from walk(self.dataset, self.encoding, bounds, salvages=True)
             return
         inflated, problem = _inflated(self.dataset, bounds.inflate)
         try:
-            yield from walk(inflated, EXPLICIT_LITTLE, bounds)
+            yield from walk(inflated, EXPLICIT_LITTLE, bounds, salvages=True)
         except TruncatedDataset:
             if problem is None:
                 raise
@@ -128,6 +128,8 @@ def _parse(path: str, whole: memoryview) -> Document:
     if start == end == 0:
         _check_first(whole)
     encoding = encoding_of(syntax or _guess(whole, end))
+    if not encoding.deflated:
+        encoding = encoding_at(whole, end, len(whole), encoding)
     return Document(path, syntax, encoding, whole[start:end], start, whole[end:], end)
 
 

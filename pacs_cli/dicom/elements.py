@@ -137,20 +137,23 @@ Event = (
 )
 
 
-def walk(data: Data, encoding: Encoding, bounds: Bounds = DEFAULT_BOUNDS) -> Iterator[Event]:
+def walk(
+    data: Data, encoding: Encoding, bounds: Bounds = DEFAULT_BOUNDS, salvages: bool = False
+) -> Iterator[Event]:
     """Yield the events of a whole data set in the order of its bytes.
 
-    data    without preamble and file meta; views of it are in the events, so keep it. Of a
-            deflated data set the views (and offsets) are into the inflated bytes
-    raises  TruncatedDataset when it ends too early, MalformedDataset when it makes no sense or
-            exceeds `bounds`; events before that are good
-    source  PS3.5 7.1 (elements), 7.5 (sequences), 6.2.2 (UN), A.4 (encapsulation), A.5 (deflate)
+    data      without preamble and file meta; views of it are in the events, so keep it. Of a
+              deflated data set the views (and offsets) are into the inflated bytes
+    salvages  whether to look into sequences and items that end too early, and raise after them
+    raises    TruncatedDataset when it ends too early, MalformedDataset when it makes no sense or
+              exceeds `bounds`; events before that are good
+    source    PS3.5 7.1 (elements), 7.5 (sequences), 6.2.2 (UN), A.4 (encapsulation), A.5 (deflate)
     """
     view = memoryview(data)
     if encoding.deflated:
         view = memoryview(inflate(view, bounds.inflate))
         encoding = EXPLICIT_LITTLE
-    return _Walk(view, encoding, bounds).events()
+    return _Walk(view, encoding, bounds, salvages).events()
 
 
 def pick(
@@ -265,8 +268,12 @@ class _Level:
 class _Walk:
     """The state of one `walk`: an explicit stack, so no file can exhaust Python's."""
 
-    def __init__(self, view: memoryview, encoding: Encoding, bounds: Bounds) -> None:
+    def __init__(
+        self, view: memoryview, encoding: Encoding, bounds: Bounds, salvages: bool
+    ) -> None:
         self._view = view
+        self._salvages = salvages
+        self._problem: TruncatedDataset | None = None
         self._offset = 0
         self._left = bounds.elements
         self._bounds = bounds
@@ -281,6 +288,8 @@ class _Walk:
                 yield from self._elements(level)
             else:
                 yield self._item(level, level.sequence)
+        if self._problem is not None:
+            raise self._problem
 
     @property
     def _depth(self) -> int:
@@ -339,9 +348,7 @@ class _Walk:
     def _open(self, tag: int, vr: str, length: int, offset: int) -> Iterator[Event]:
         """Begin the element at `offset` of undefined length or VR SQ, the value being next."""
         depth, level, start = self._depth, self._stack[-1], self._offset
-        end = level.end if length == UNDEFINED else start + length
-        if max(start, end) > level.end:
-            raise past_end(tag, offset)
+        end = self._end_of(tag, offset, start, length)
         if not self._has_items(vr, length):
             yield from self._fragments(tag, vr, offset)
             return
@@ -350,6 +357,18 @@ class _Walk:
         encoding = encoding_within(vr, self._view, start, level.encoding)
         self._stack.append(_Level(end, length != UNDEFINED, encoding, tag))
         yield SequenceStart(tag, vr, length, offset, depth)
+
+    def _end_of(self, tag: int, offset: int, start: int, length: int) -> int:
+        """Return where a sequence or item may end at the latest, its value beginning at `start`."""
+        limit = self._stack[-1].end
+        end = limit if length == UNDEFINED else start + length
+        if max(start, end) <= limit:
+            return end
+        problem = past_end(tag, offset)
+        if start > limit or not self._salvages:
+            raise problem
+        self._problem = self._problem or problem
+        return limit
 
     def _has_items(self, vr: str, length: int) -> bool:
         """Whether a sequence follows, else fragments."""
@@ -379,9 +398,7 @@ class _Walk:
             return SequenceEnd(sequence, start, self._depth)
         if tag != ITEM:
             raise MalformedDataset(f"{tag_text(tag)} at byte {offset} is not an item", offset)
-        end = level.end if length == UNDEFINED else start + length
-        if end > level.end:
-            raise past_end(tag, offset)
+        end = self._end_of(tag, offset, start, length)
         encoding = encoding_at(self._view, start, end, level.encoding, is_item=True)
         self._stack.append(_Level(end, length != UNDEFINED, encoding, None))
         return ItemStart(length, encoding, offset, self._depth)

@@ -28,7 +28,7 @@ from pacs_cli.dicom.elements import (
     SequenceEnd,
     SequenceStart,
 )
-from pacs_cli.dicom.encoding import UNDEFINED, tag_text
+from pacs_cli.dicom.encoding import EXPLICIT_LITTLE, UNDEFINED, Encoding, tag_text
 from pacs_cli.dicom.registry import uid_name
 from pacs_cli.dicom.selectors import Path, Selector
 from pacs_cli.dicom.values import (
@@ -74,12 +74,14 @@ def dump_lines(document: Document, view: View) -> Iterator[Line]:
     raises  MalformedDataset after the lines of what could be read
     """
     if view.has_meta and document.meta:
-        yield [("heading", "# file meta")]
-        yield from _Lines(view).of(document.meta_events(), True)
-    syntax = document.transfer_syntax_uid
-    how = uid_name(syntax) if syntax else "no transfer syntax is said"
-    yield [("heading", f"# data set, {how}")]
-    yield from _Lines(view).of(document.events(), document.encoding.little)
+        if not view.only:
+            yield [("heading", "# file meta")]
+        yield from _Lines(view).of(document.meta_events(), EXPLICIT_LITTLE)
+    if not view.only:
+        syntax = document.transfer_syntax_uid
+        how = uid_name(syntax) if syntax else "no transfer syntax is said"
+        yield [("heading", f"# data set, {how}")]
+    yield from _Lines(view).of(document.events(), document.encoding)
 
 
 class _Lines:
@@ -98,9 +100,9 @@ class _Lines:
         self._counting: _Counting | None = None
         self._fragments = 0
 
-    def of(self, events: Iterator[Event], little: bool) -> Iterator[Line]:
+    def of(self, events: Iterator[Event], encoding: Encoding) -> Iterator[Line]:
         """Yield the lines; raises as `events` does."""
-        for event, scope in scoped(events, little):
+        for event, scope in scoped(events, encoding):
             if self._counting is not None:
                 if (line := self._counting.add(event)) is not None:
                     self._counting = None
@@ -202,19 +204,25 @@ class _Counting:
             # the first is the offset table
             count = max(count - 1, 0)
             what = f"{count} fragment{'s' * (count != 1)}, {self._size} bytes"
-            length = "u/l"
+            vr, length = _fragments_vr(start), "u/l"
         else:
+            vr = "SQ"
             what = f"{count} item{'s' * (count != 1)}"
             length = _length(start.length)
-        return _line(4 * start.depth, _head(start.tag, start.vr, what), length, self._name)
+        return _line(4 * start.depth, _head(start.tag, vr, what), length, self._name)
 
 
 def _opening_line(event: SequenceStart | FragmentsStart, scope: Scope) -> Line:
     if isinstance(event, SequenceStart):
         vr, what, length = "SQ", "", _length(event.length)
     else:
-        vr, what, length = event.vr, "encapsulated", "u/l"
+        vr, what, length = _fragments_vr(event), "encapsulated", "u/l"
     return _line(4 * event.depth, _head(event.tag, vr, what), length, scope.name_of(event.tag))
+
+
+def _fragments_vr(event: FragmentsStart) -> str:
+    # what is encapsulated is OB where it has no VR of its own (PS3.5 A.4)
+    return "OB" if " " in event.vr else event.vr
 
 
 def _element_line(element: Element, scope: Scope, limit: int) -> Line:

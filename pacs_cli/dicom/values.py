@@ -25,7 +25,7 @@ from pacs_cli.dicom.elements import (
     SequenceStart,
     walk,
 )
-from pacs_cli.dicom.encoding import EXPLICIT_LITTLE, UNDEFINED
+from pacs_cli.dicom.encoding import EXPLICIT_LITTLE, UNDEFINED, Encoding
 from pacs_cli.errors import MalformedDataset
 
 #: VRs of one value of bytes.
@@ -64,13 +64,20 @@ class Scope:
     """One data set, the whole or an item, while its elements pass: what decides how they are read.
 
     little         whether numbers are Little Endian
+    explicit       whether elements carry their VR
+    is_hidden      whether it is in a sequence written as UN, so that offsets are not the file's
     character_set  the bytes of SpecificCharacterSet, which items inherit (PS3.5 7.5.3)
     """
 
-    __slots__ = ("_creators", "_facts", "_parent", "character_set", "little")
+    __slots__ = (
+        *("_creators", "_facts", "_parent"),
+        *("character_set", "explicit", "is_hidden", "little"),
+    )
 
-    def __init__(self, little: bool, parent: Scope | None = None) -> None:
-        self.little = little
+    def __init__(self, encoding: Encoding, parent: Scope | None = None) -> None:
+        self.little = encoding.little
+        self.explicit = encoding.explicit
+        self.is_hidden: bool = parent.is_hidden if parent else False
         self.character_set: bytes = parent.character_set if parent else b""
         self._parent = parent
         self._creators: dict[int, str] = {}
@@ -89,7 +96,8 @@ class Scope:
 
     def creator_of(self, tag: int) -> str:
         """Return the private creator of a private element's block, "" when there is none."""
-        return self._creators.get(tag & 0xFFFF0000 | (tag & 0xFF00) >> 8, "")
+        number = tag & 0xFFFF0000 | (tag & 0xFF00) >> 8
+        return self._creators.get(number, "")
 
     def vr_of(self, element: Element) -> str:
         """Return the VR of an element: where it is a choice, or unknown though a dictionary knows
@@ -179,12 +187,14 @@ class Scope:
         return None
 
 
-def scoped(events: Iterator[Event], little: bool) -> Iterator[tuple[Event, Scope]]:
+def scoped(events: Iterator[Event], encoding: Encoding) -> Iterator[tuple[Event, Scope]]:
     """Yield each event with the data set that it belongs to, as `events` raises.
+
+    encoding  how the outermost is really written
 
     What is a sequence to the dictionary, and was written as UN, comes as a sequence (PS3.5 6.2.2).
     """
-    return _scoped(events, Scope(little))
+    return _scoped(events, Scope(encoding))
 
 
 def _scoped(events: Iterator[Event], scope: Scope) -> Iterator[tuple[Event, Scope]]:
@@ -195,11 +205,13 @@ def _scoped(events: Iterator[Event], scope: Scope) -> Iterator[tuple[Event, Scop
             if event.vr == "UN" and scope.known_vr(event) == "SQ":
                 hidden = list(hidden_sequence(event)) if event.depth < _MAX_HIDDEN else []
                 if hidden:
-                    yield from _scoped(iter(hidden), scope)
+                    inner = Scope(EXPLICIT_LITTLE, scope)
+                    inner.is_hidden = True
+                    yield from _scoped(iter(hidden), inner)
                     continue
             scope.note(event)
         elif isinstance(event, ItemStart):
-            scope = Scope(event.encoding.little, scope)
+            scope = Scope(event.encoding, scope)
             stack.append(scope)
         yield event, scope
         if isinstance(event, ItemEnd):

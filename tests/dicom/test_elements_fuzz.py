@@ -16,6 +16,7 @@ from pydicom.dataset import Dataset
 from pydicom.valuerep import AMBIGUOUS_VR, VR
 
 from pacs_cli.dicom import elements
+from pacs_cli.dicom.dictionary import private_entry
 from pacs_cli.dicom.elements import (
     Element,
     Fragment,
@@ -154,7 +155,7 @@ def check_survives(data: bytes, encoding: Encoding) -> None:
     count = 0
     # what others left there does not count, but what this one adds does
     elements._public_vr.cache_clear()
-    elements._known_private_vr.cache_clear()
+    private_entry.cache_clear()
     # an element of eight bytes whose VR is looked up and kept takes some 200
     with memory_below(16 * 1024 + 32 * size), suppress(MalformedDataset):
         for _ in walk(data, encoding, BOUNDS):
