@@ -15,7 +15,7 @@ _pacs() {
     local options= choices= keys= peer= choice commands= command=${COMP_WORDS[1]} first=2
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W "echoscu storescu findscu movescu getscu storescp index dump demo --help --version" -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W "echoscu storescu findscu movescu getscu storescp index dump diff demo --help --version" -- "$current")
         return
     fi
     case $command in
@@ -45,6 +45,7 @@ _pacs() {
         'index export') options='--db --json --csv -q --quiet -v --verbose -d --debug --log-file --level -k --key -h --help'; choices='--level=patient,study,series,image'; keys='-k --key'; peer=no ;;
         'index dicomdir') options='--json --csv -q --quiet -v --verbose -d --debug --log-file --write --copy-to --id -h --help'; choices=''; keys=''; peer=no ;;
         'dump') options='--from-file --follow -k --keys --only --depth --max-length --meta --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys='-k --keys --only'; peer=no ;;
+        'diff') options='--json --csv -q --quiet -v --verbose -d --debug --log-file --ignore --meta --pixels --tolerance --follow --max-length -h --help'; choices=''; keys='--ignore'; peer=no ;;
         'demo') options='--json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys=''; peer=no ;;
         *) return ;;
     esac

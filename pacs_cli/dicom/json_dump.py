@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import math
 import os
+import struct
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +29,7 @@ from pacs_cli.dicom.elements import (
     SequenceEnd,
     SequenceStart,
 )
-from pacs_cli.dicom.encoding import EXPLICIT_LITTLE, SHORT_VRS, Data, Encoding
+from pacs_cli.dicom.encoding import EXPLICIT_LITTLE, ITEM, SHORT_VRS, Data, Encoding
 from pacs_cli.dicom.identifier import CHARACTER_SET, UTF_8
 from pacs_cli.dicom.selectors import Path, Selector
 from pacs_cli.dicom.values import (
@@ -95,17 +96,24 @@ def read_model(
     last      the largest tag that is wanted; what comes after it is not read
     raises    MalformedDataset when the file is broken; `model` has what stands before that
     """
-    uri = FilePath(os.path.abspath(document.path)).as_uri() if limit else ""  # noqa: PTH100 no links
     if has_meta and document.meta:
-        bulk = Bulk(limit, uri, document.meta_offset)
+        bulk = bulk_of(document, limit, True)
         _read(document.meta_events(), EXPLICIT_LITTLE, model.meta, only, bulk)
-    bulk = Bulk(limit, "" if document.encoding.deflated else uri, document.dataset_offset)
     events = document.events() if last is None else _up_to(last, document.events())
-    _read(events, document.encoding, model.dataset, only, bulk)
+    _read(events, document.encoding, model.dataset, only, bulk_of(document, limit, False))
     label = model.dataset.get(f"{CHARACTER_SET:08X}")
     if label is not None:
         # JSON is UTF-8 (F.2.2)
         label["Value"] = [UTF_8]
+
+
+def bulk_of(document: Document, limit: int, is_meta: bool) -> Bulk:
+    """Return when values of a file, of its file meta or its data set, are references into it."""
+    if not limit or (document.encoding.deflated and not is_meta):
+        return Bulk(limit, "", 0)
+    # not resolved: a link is what was named
+    uri = FilePath(os.path.abspath(document.path)).as_uri()  # noqa: PTH100
+    return Bulk(limit, uri, document.meta_offset if is_meta else document.dataset_offset)
 
 
 def attribute(element: Element, scope: Scope, bulk: Bulk) -> Members:
@@ -139,6 +147,22 @@ def in_little_endian(data: memoryview, vr: str, little: bool) -> Data:
     words = array(code, bytes(data))
     words.byteswap()
     return words.tobytes()
+
+
+def encapsulated(fragments: Sequence[memoryview], start: int, little: bool, bulk: Bulk) -> Members:
+    """Return what stands for fragments, the first of which begins at `start`, with their headers
+    and without the delimiter.
+    """
+    size = sum(len(fragment) + 8 for fragment in fragments)
+    if bulk.uri and size > bulk.limit:
+        return bulk.reference(start, size)
+    head = struct.Struct("<HHL" if little else ">HHL")
+    parts = [
+        part
+        for fragment in fragments
+        for part in (head.pack(ITEM >> 16, ITEM & 0xFFFF, len(fragment)), fragment)
+    ]
+    return _inline(b"".join(parts))
 
 
 def _inline(data: Data) -> Members:
@@ -196,8 +220,8 @@ class _Reader:
         self._only = only
         self._bulk = bulk
         self._whole: int | None = None if only else 0
-        self._fragments: list[memoryview | bytes] = []
-        self._first, self._vr = 0, ""
+        self._fragments: list[memoryview] = []
+        self._first, self._vr, self._little = 0, "", True
 
     def take(self, event: Event, scope: Scope) -> None:
         """Take one event."""
@@ -211,9 +235,8 @@ class _Reader:
         elif isinstance(event, Fragment):
             if not self._fragments:
                 self._first = event.offset
-            length = len(event.value).to_bytes(4, "little" if scope.little else "big")
-            tag = b"\xfe\xff\x00\xe0" if scope.little else b"\xff\xfe\xe0\x00"
-            self._fragments += (tag + length, event.value)
+            self._fragments.append(event.value)
+            self._little = scope.little
         elif isinstance(event, FragmentsStart):
             self._fragments, self._vr = [], "OB" if " " in event.vr else event.vr
         elif isinstance(event, FragmentsEnd):
@@ -261,9 +284,5 @@ class _Reader:
         fragments, self._fragments = self._fragments, []
         if not self._is_meant(event.tag):
             return
-        size = sum(map(len, fragments))
-        if self._bulk.uri and size > self._bulk.limit:
-            value = self._bulk.reference(self._first, size)
-        else:
-            value = _inline(b"".join(fragments))
+        value = encapsulated(fragments, self._first, self._little, self._bulk)
         self._stack[-1][f"{event.tag:08X}"] = {"vr": self._vr, **value}

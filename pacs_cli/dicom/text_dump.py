@@ -148,7 +148,9 @@ class _Lines:
         is_meant = self._whole is not None
         if not is_meant and any(each.matches(tuple(self._path)) for each in self._view.only):
             is_meant, self._whole = True, len(self._headings)
-        line = _line(4 * event.depth - 2, [("item", f"item [{number}]")], _length(event.length), "")
+        line = line_of(
+            4 * event.depth - 2, [("item", f"item [{number}]")], _length(event.length), ""
+        )
         yield from self._heading(line, is_meant)
 
     def _heading(self, line: Line, is_meant: bool) -> Iterator[Line]:
@@ -166,7 +168,7 @@ class _Lines:
         limit = self._view.max_length
         shown = _words(event.value, 1 if number else 4, limit, True)
         parts: list[Part] = [("item", what), ("", " "), ("value", shown)]
-        yield _line(4 * len(self._path) - 2, parts, str(len(event.value)), "")
+        yield line_of(4 * len(self._path) - 2, parts, str(len(event.value)), "")
 
     def _close(self, event: ItemEnd | SequenceEnd | FragmentsEnd) -> None:
         self._headings.pop()
@@ -209,7 +211,7 @@ class _Counting:
             vr = "SQ"
             what = f"{count} item{'s' * (count != 1)}"
             length = _length(start.length)
-        return _line(4 * start.depth, _head(start.tag, vr, what), length, self._name)
+        return line_of(4 * start.depth, head_of(start.tag, vr, what), length, self._name)
 
 
 def _opening_line(event: SequenceStart | FragmentsStart, scope: Scope) -> Line:
@@ -217,7 +219,7 @@ def _opening_line(event: SequenceStart | FragmentsStart, scope: Scope) -> Line:
         vr, what, length = "SQ", "", _length(event.length)
     else:
         vr, what, length = _fragments_vr(event), "encapsulated", "u/l"
-    return _line(4 * event.depth, _head(event.tag, vr, what), length, scope.name_of(event.tag))
+    return line_of(4 * event.depth, head_of(event.tag, vr, what), length, scope.name_of(event.tag))
 
 
 def _fragments_vr(event: FragmentsStart) -> str:
@@ -228,18 +230,20 @@ def _fragments_vr(event: FragmentsStart) -> str:
 def _element_line(element: Element, scope: Scope, limit: int) -> Line:
     vr = scope.vr_of(element)
     text, count, note = value_text(element.value, vr, scope, limit)
-    head = _head(element.tag, vr, text)
+    head = head_of(element.tag, vr, text)
     if note:
         head += [("note", f" {note}")]
     remark = f"{len(element.value)}, {count}"
-    return _line(4 * element.depth, head, remark, scope.name_of(element.tag))
+    return line_of(4 * element.depth, head, remark, scope.name_of(element.tag))
 
 
-def _head(tag: int, vr: str, value: str) -> list[Part]:
+def head_of(tag: int, vr: str, value: str) -> list[Part]:
+    """Return the parts of an element up to its value."""
     return [("tag", tag_text(tag)), ("vr", f" {vr} "), ("value", value)]
 
 
-def _line(indent: int, parts: list[Part], remark: str, name: str) -> Line:
+def line_of(indent: int, parts: list[Part], remark: str, name: str) -> Line:
+    """Return a line with a remark and a name at its end, below those of other lines."""
     used = indent + sum(_width(text) for _, text in parts)
     gap = " " * max(_COLUMN - used, 1)
     tail: list[Part] = [("remark", f"{gap}# {remark}{' ' * bool(name)}"), ("name", name)]
