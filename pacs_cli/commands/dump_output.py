@@ -81,7 +81,7 @@ class Json:
             read_model(document, model, view.max_length, view.only, view.has_meta)
         finally:
             if model.members or not view.only:
-                self._report.document(model.members)
+                self._report.document(model.json)
 
     def finish(self) -> None:
         """Nothing was kept."""

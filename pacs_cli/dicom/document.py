@@ -40,6 +40,9 @@ _IMPLICIT_LITTLE_UID = "1.2.840.10008.1.2"
 #: Up to here a file is read; a larger one is mapped, so that only what is looked at is read.
 _READ = 1024 * 1024
 
+#: Of pixel data; what could come after it is the end of a file.
+_LAST_GROUP = 0x7FE0
+
 #: How much is inflated at once: what stands before a break is in the steps before it.
 _STEP = 64 * 1024
 
@@ -169,9 +172,11 @@ def _check_first(whole: memoryview) -> None:
         tag, vr, length, start = header_at(whole, 0, encoding.explicit, encoding.little)
     except MalformedDataset:
         raise NotDicom("it is not a DICOM file") from None
-    known = "UL" if tag & 0xFFFF == 0 and tag >> 16 <= 0x10 else vr_at(tag)
+    known = vr_at(tag) if tag & 0xFFFF else "UL"
     fits = start + length <= len(whole) or (length == UNDEFINED and known == "SQ")
-    if not (known and fits and (not vr or vr in known)) or tag >> 16 > 0x7FE0:
+    is_agreed = known and (not vr or vr in known)
+    # group 4 is of a DICOMDIR, those before it are no part of a data set
+    if not (is_agreed and fits and 4 <= tag >> 16 <= _LAST_GROUP):
         raise NotDicom("it is not a DICOM file")
 
 

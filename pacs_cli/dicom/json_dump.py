@@ -76,8 +76,13 @@ class Model:
 
     @property
     def members(self) -> Members:
-        """Both in one object, in order of tags."""
+        """Both in one object, in order of tags, their text as the file has it."""
         return {**self.meta, **self.dataset}
+
+    @property
+    def json(self) -> Members:
+        """Both as they are written in JSON, whose text is UTF-8 (F.2.2), and which says so."""
+        return _labelled(self.members)
 
 
 def read_model(
@@ -101,10 +106,18 @@ def read_model(
         _read(document.meta_events(), EXPLICIT_LITTLE, model.meta, only, bulk)
     events = document.events() if last is None else _up_to(last, document.events())
     _read(events, document.encoding, model.dataset, only, bulk_of(document, limit, False))
-    label = model.dataset.get(f"{CHARACTER_SET:08X}")
-    if label is not None:
-        # JSON is UTF-8 (F.2.2)
-        label["Value"] = [UTF_8]
+
+
+def _labelled(members: Members) -> Members:
+    same: Members = {}
+    for key, attribute in members.items():
+        if key == f"{CHARACTER_SET:08X}":
+            same[key] = {"vr": "CS", "Value": [UTF_8]}
+        elif attribute["vr"] == "SQ" and "Value" in attribute:
+            same[key] = {"vr": "SQ", "Value": [_labelled(item) for item in attribute["Value"]]}
+        else:
+            same[key] = attribute
+    return same
 
 
 def bulk_of(document: Document, limit: int, is_meta: bool) -> Bulk:
