@@ -41,7 +41,7 @@ def diff(
             "--ignore",
             metavar="KEY,...",
             help="Leave these out, at any depth: a keyword, a tag (60xx,3000 too), a group "
-            "(0009), a path, private. Can be repeated.",
+            "(0009), a path, private. Can be repeated, as two groups need.",
             rich_help_panel=_PANEL,
         ),
     ] = None,

@@ -41,7 +41,7 @@ class DumpOptions:
             "--only",
             metavar="KEY,...",
             help="Only these, at any depth, with what they are in: a keyword, a tag (60xx,3000 "
-            "too), a group (0028), a path, private. Can be repeated.",
+            "too), a group (0028), a path, private. Can be repeated, as two groups need.",
             rich_help_panel=_PANEL,
         ),
     ] = None
