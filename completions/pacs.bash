@@ -45,7 +45,7 @@ _pacs() {
         'index export') options='--db --json --csv -q --quiet -v --verbose -d --debug --log-file --level -k --key -h --help'; choices='--level=patient,study,series,image'; keys='-k --key'; peer=no ;;
         'index dicomdir') options='--json --csv -q --quiet -v --verbose -d --debug --log-file --write --copy-to --id -h --help'; choices=''; keys=''; peer=no ;;
         'dump') options='--from-file --follow -k --keys --only --depth --max-length --meta --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys='-k --keys --only'; peer=no ;;
-        'diff') options='--json --csv -q --quiet -v --verbose -d --debug --log-file --ignore --meta --pixels --tolerance --follow --max-length -h --help'; choices=''; keys='--ignore'; peer=no ;;
+        'diff') options='--ignore --meta --pixels --tolerance --follow --max-length --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys='--ignore'; peer=no ;;
         'demo') options='--json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys=''; peer=no ;;
         *) return ;;
     esac
