@@ -324,7 +324,7 @@ def _numbers_text(data: memoryview, vr: str, scope: Scope, limit: int) -> tuple[
     if vr == "AT":
         texts = [tag_text(int(value, 16)) for value in values]
     else:
-        texts = [single(value) if vr == "FL" else str(value) for value in values]
+        texts = [single(value) if vr == "FL" else str(value).removesuffix(".0") for value in values]
     text = "\\".join(texts)
     is_cut = wanted < count or bool(limit and len(text) > limit)
     return (text[:limit] + "..." if is_cut else text), count

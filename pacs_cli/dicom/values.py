@@ -221,7 +221,7 @@ def _scoped(events: Iterator[Event], scope: Scope) -> Iterator[tuple[Event, Scop
 def hidden_sequence(element: Element) -> Iterator[Event]:
     """Return the events of a sequence that was written as UN, none when the bytes are none.
 
-    Offsets are those within the value, beginning at 12.
+    Offsets in it are those within the value, which begins at 12.
 
     source  PS3.5 6.2.2: it is in Implicit VR Little Endian, though not always
     """
@@ -232,9 +232,11 @@ def hidden_sequence(element: Element) -> Iterator[Event]:
         events = list(walk(data, EXPLICIT_LITTLE))
     except MalformedDataset:
         return iter(())
-    is_whole = isinstance(events[-1], SequenceEnd) and isinstance(events[0], SequenceStart)
-    deeper = (_deeper(event, element.depth) for event in events)
-    return deeper if is_whole else iter(())
+    start = events[0]
+    if not isinstance(start, SequenceStart) or not isinstance(events[-1], SequenceEnd):
+        return iter(())
+    events[0] = start._replace(length=len(element.value), offset=element.offset)
+    return (_deeper(event, element.depth) for event in events)
 
 
 def _deeper(event: Event, by: int) -> Event:
