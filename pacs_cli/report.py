@@ -164,7 +164,8 @@ class Report:
         if not self.is_text or self._output.quiet:
             return
         is_coloured = _is_terminal(self._stdout) and not os.environ.get("NO_COLOR")
-        text = "\n".join("".join(_styled(line, is_coloured)) for line in lines)
+        shown = _coloured if is_coloured else _plain
+        text = "\n".join(map(shown, lines))
         if text:
             self._write(text)
 
@@ -313,11 +314,18 @@ class Report:
             self._bar.refresh()
 
 
-def _styled(line: Sequence[tuple[str, str]], is_coloured: bool) -> Iterator[str]:
+def _plain(line: Sequence[tuple[str, str]]) -> str:
+    text = "".join([text for _, text in line])
+    return text if text.isprintable() else "".join(map(_visible, text))
+
+
+def _coloured(line: Sequence[tuple[str, str]]) -> str:
+    parts = []
     for style, text in line:
-        code = _STYLES.get(style) if is_coloured else None
+        code = _STYLES.get(style)
         safe = text if text.isprintable() else "".join(map(_visible, text))
-        yield f"\x1b[{code}m{safe}\x1b[0m" if code else safe
+        parts.append(f"\x1b[{code}m{safe}\x1b[0m" if code and text else safe)
+    return "".join(parts)
 
 
 def _put(stream: TextIO, text: str) -> None:

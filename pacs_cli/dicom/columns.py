@@ -8,8 +8,11 @@ from typing import Any
 
 from pacs_cli.dicom.dictionary import keyword_at
 from pacs_cli.dicom.document import Document
-from pacs_cli.dicom.json_dump import Members, Model, read_model
+from pacs_cli.dicom.elements import pick_elements
+from pacs_cli.dicom.identifier import CHARACTER_SET
+from pacs_cli.dicom.json_dump import Members, Model, attribute, bulk_of, read_model
 from pacs_cli.dicom.selectors import Selector
+from pacs_cli.dicom.values import Scope
 
 
 def read_row(document: Document, keys: Sequence[Selector], limit: int) -> list[Any]:
@@ -20,6 +23,9 @@ def read_row(document: Document, keys: Sequence[Selector], limit: int) -> list[A
     limit   bytes; what is longer is told as where it stands, 0 for none
     raises  MalformedDataset when the file is broken before the last of them
     """
+    members = _top_level(document, keys, limit)
+    if members is not None:
+        return [_value_at(members, key) for key in keys]
     model = Model()
     last = max(key.tags[0] for key in keys)
     has_meta = any(key.tags[0] >> 16 == 2 for key in keys)
@@ -51,6 +57,23 @@ def plain_value(attribute: Members) -> Any:
     if attribute["vr"] == "PN":
         values = [name and _name_text(name) for name in values]
     return values if len(values) > 1 else values[0] if values else None
+
+
+def _top_level(document: Document, keys: Sequence[Selector], limit: int) -> Members | None:
+    """Return the members of keys that are plain, without looking at other elements; None when one
+    is no public element of the data set with a VR and a value of its own.
+    """
+    tags = {key.tags[0] for key in keys}
+    is_plain = all(len(key.steps) == 1 for key in keys) and not document.encoding.deflated
+    if not is_plain or any(tag & 0x10000 or tag >> 16 <= 2 for tag in tags):
+        return None
+    elements = pick_elements(document.dataset, document.encoding, tags | {CHARACTER_SET})
+    if any(each.vr in ("SQ", "UN") or " " in each.vr for each in elements):
+        return None
+    scope, bulk = Scope(document.encoding), bulk_of(document, limit, False)
+    for each in elements:
+        scope.note(each)
+    return {f"{each.tag:08X}": attribute(each, scope, bulk) for each in elements}
 
 
 def _value_at(members: Members, key: Selector) -> Any:

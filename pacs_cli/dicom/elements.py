@@ -172,14 +172,36 @@ def pick(
     """
     if encoding.deflated:
         return _pick_deflated(data, tags)
-    found: dict[int, bytes] = {}
+    places = _places(data, encoding, tags, complete)
+    return {tag: bytes(data[start:stop]) for tag, (_, _, start, stop) in places.items()}
+
+
+def pick_elements(data: memoryview, encoding: Encoding, tags: Collection[int]) -> list[Element]:
+    """Return the top-level elements of a whole data set that is not deflated, those of `tags` that
+    are there, in the order of its bytes. A sequence, or what has no defined length, is of VR SQ.
+
+    raises  as `pick`
+    """
+    return [
+        Element(tag, vr or _public_vr(tag), data[start:stop], offset, 0)
+        for tag, (vr, offset, start, stop) in _places(data, encoding, tags, True).items()
+    ]
+
+
+def _places(
+    data: Data, encoding: Encoding, tags: Collection[int], complete: bool
+) -> dict[int, tuple[str, int, int, int]]:
+    """Return the VR as written of each element, and where it, its value and that which follows
+    begin.
+    """
+    found: dict[int, tuple[str, int, int, int]] = {}
     size = len(data)
     last = max(tags)
     stop = min(last, ITEM - 1)
     encoding = encoding_at(data, 0, size, encoding)
     explicit, little = encoding.explicit, encoding.little
     unpack = EXPLICIT_HEADER[little]
-    offset, vr = 0, ""
+    offset, vr, code = 0, "", b""
     while offset < size:
         # the common case in place: a call would cost as much as all the rest
         if explicit and offset + 8 <= size:
@@ -195,15 +217,18 @@ def pick(
             return found
         if length == UNDEFINED:
             # two bytes of length cannot say so, and `vr` is of this element
-            offset = skip(data, start, encoding_within(vr, data, start, encoding))
+            end = skip(data, start, encoding_within(vr, data, start, encoding))
         else:
-            offset = start + length
+            end = start + length
         if tag in tags:
-            if offset > size:
+            if end > size:
+                offset = end
                 break
-            found[tag] = bytes(data[start:offset])
+            written = "SQ" if length == UNDEFINED else SHORT_VRS.get(code, vr)
+            found[tag] = (written, offset, start, end)
             if tag == last:
                 return found
+        offset = end
     if offset != size or not complete:
         raise TruncatedDataset(f"the data set ends early, at byte {size}", size)
     return found

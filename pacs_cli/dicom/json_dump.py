@@ -31,7 +31,7 @@ from pacs_cli.dicom.elements import (
 )
 from pacs_cli.dicom.encoding import EXPLICIT_LITTLE, ITEM, SHORT_VRS, Data, Encoding
 from pacs_cli.dicom.identifier import CHARACTER_SET, UTF_8
-from pacs_cli.dicom.selectors import Path, Selector
+from pacs_cli.dicom.selectors import Selection, Selector
 from pacs_cli.dicom.values import (
     BINARY_FORMATS,
     BYTES_VRS,
@@ -230,7 +230,7 @@ class _Reader:
     def __init__(self, members: Members, only: Sequence[Selector], bulk: Bulk) -> None:
         self._stack: list[Any] = [members]
         self._path: list[tuple[int, int | None]] = []
-        self._only = only
+        self._only = Selection(only)
         self._bulk = bulk
         self._whole: int | None = None if only else 0
         self._fragments: list[memoryview] = []
@@ -258,10 +258,7 @@ class _Reader:
             self._close(event)
 
     def _is_meant(self, tag: int) -> bool:
-        if self._whole is not None:
-            return True
-        path: Path = (*self._path, (tag, None))
-        return any(selector.matches(path) for selector in self._only)
+        return self._whole is not None or self._only.has(self._path, tag, None)
 
     def _open(self, event: SequenceStart) -> None:
         if self._whole is None and self._is_meant(event.tag):
@@ -273,8 +270,9 @@ class _Reader:
 
     def _item(self) -> None:
         items = self._stack[-1]
-        self._path[-1] = (self._path[-1][0], len(items))
-        if self._whole is None and any(each.matches(tuple(self._path)) for each in self._only):
+        tag, number = self._path[-1][0], len(items)
+        self._path[-1] = (tag, number)
+        if self._whole is None and self._only.has(self._path[:-1], tag, number):
             self._whole = len(self._stack)
         items.append({})
         self._stack.append(items[-1])

@@ -7,7 +7,7 @@ RequestAttributesSequence[0].ScheduledProcedureStepID    0040,0275.0040,0009
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -66,6 +66,29 @@ class Selector:
             if not step.matches(tag) or (step.item is not None and step.item != item):
                 return False
         return True
+
+
+class Selection:
+    """Several selectors; most elements are none of theirs, which is found by the tag alone."""
+
+    def __init__(self, selectors: Iterable[Selector]) -> None:
+        self._selectors = tuple(selectors)
+        is_exact = all(each.steps[-1].mask == 0xFFFFFFFF for each in self._selectors)
+        tags = frozenset(each.steps[-1].pattern for each in self._selectors)
+        self._tags = tags if is_exact else None
+
+    def __bool__(self) -> bool:
+        return bool(self._selectors)
+
+    def has(self, around: Sequence[tuple[int, int | None]], tag: int, item: int | None) -> bool:
+        """Whether an element, or the item of one, is meant.
+
+        around  the path of what it is in
+        """
+        if self._tags is not None and tag not in self._tags:
+            return False
+        path: Path = (*around, (tag, item))
+        return any(each.matches(path) for each in self._selectors)
 
 
 def parse_selector(text: str, source: str) -> Selector:

@@ -30,7 +30,7 @@ from pacs_cli.dicom.elements import (
 )
 from pacs_cli.dicom.encoding import EXPLICIT_LITTLE, UNDEFINED, Encoding, tag_text
 from pacs_cli.dicom.registry import uid_name
-from pacs_cli.dicom.selectors import Path, Selector
+from pacs_cli.dicom.selectors import Selection, Selector
 from pacs_cli.dicom.values import (
     BINARY_FORMATS,
     BYTES_VRS,
@@ -47,6 +47,9 @@ Line = Sequence[Part]
 
 #: Where the remark behind the value begins, if there is room.
 _COLUMN = 64
+
+#: Bytes of one number.
+_SIZES = {vr: struct.calcsize(f"<{code}") for vr, code in BINARY_FORMATS.items()}
 
 #: Text longer than this is decoded only as far as it is shown.
 _WHOLE_TEXT = 64 * 1024
@@ -94,6 +97,7 @@ class _Lines:
 
     def __init__(self, view: View) -> None:
         self._view = view
+        self._only = Selection(view.only)
         self._path: list[tuple[int, int | None]] = []
         self._headings: list[Line | None] = []
         self._whole: int | None = None if view.only else 0
@@ -119,9 +123,8 @@ class _Lines:
             else:
                 self._close(event)
 
-    def _is_meant(self, tag: int, item: int | None = None) -> bool:
-        path: Path = (*self._path, (tag, item))
-        return any(selector.matches(path) for selector in self._view.only)
+    def _is_meant(self, tag: int) -> bool:
+        return self._only.has(self._path, tag, None)
 
     def _shown(self, line: Line) -> Iterator[Line]:
         for position, heading in enumerate(self._headings):
@@ -146,7 +149,7 @@ class _Lines:
         number = (before or 0) + 1
         self._path[-1] = (tag, number)
         is_meant = self._whole is not None
-        if not is_meant and any(each.matches(tuple(self._path)) for each in self._view.only):
+        if not is_meant and self._only.has(self._path[:-1], tag, number):
             is_meant, self._whole = True, len(self._headings)
         line = line_of(
             4 * event.depth - 2, [("item", f"item [{number}]")], _length(event.length), ""
@@ -239,20 +242,20 @@ def _element_line(element: Element, scope: Scope, limit: int) -> Line:
 
 def head_of(tag: int, vr: str, value: str) -> list[Part]:
     """Return the parts of an element up to its value."""
-    return [("tag", tag_text(tag)), ("vr", f" {vr} "), ("value", value)]
+    return [("tag", f"({tag >> 16:04X},{tag & 0xFFFF:04X})"), ("vr", f" {vr} "), ("value", value)]
 
 
 def line_of(indent: int, parts: list[Part], remark: str, name: str) -> Line:
     """Return a line with a remark and a name at its end, below those of other lines."""
-    used = indent + sum(_width(text) for _, text in parts)
-    gap = " " * max(_COLUMN - used, 1)
-    tail: list[Part] = [("remark", f"{gap}# {remark}{' ' * bool(name)}"), ("name", name)]
-    return [("", " " * indent), *parts, *tail]
+    used = indent
+    for _, text in parts:
+        used += len(text) if text.isascii() else _width(text)
+    end = f"# {remark} " if name else f"# {remark}"
+    parts += [("remark", " " * (_COLUMN - used if used < _COLUMN else 1) + end), ("name", name)]
+    return [("", " " * indent), *parts] if indent else parts
 
 
 def _width(text: str) -> int:
-    if text.isascii():
-        return len(text)
     return sum(1 + (unicodedata.east_asian_width(each) in "WF") for each in text)
 
 
@@ -312,7 +315,7 @@ def _words(data: memoryview, size: int, limit: int, little: bool) -> str:
 
 def _numbers_text(data: memoryview, vr: str, scope: Scope, limit: int) -> tuple[str, int]:
     """Return numbers, or bytes that are none of them in hexadecimal, and how many there are."""
-    size = 4 if vr == "AT" else struct.calcsize(f"<{BINARY_FORMATS[vr]}")
+    size = 4 if vr == "AT" else _SIZES[vr]
     if len(data) % size:
         return _words(data, 1, limit, True), 1
     count = len(data) // size
