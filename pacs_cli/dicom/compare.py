@@ -233,3 +233,16 @@ def same_bytes(left: Data, right: Data) -> bool:
         bytes(left[at : at + _STEP]) == bytes(right[at : at + _STEP])
         for at in range(0, len(left), _STEP)
     )
+
+
+def first_difference(left: Data, right: Data) -> int:
+    """Return the number of bytes with which both begin, read in steps."""
+    size = min(len(left), len(right))
+    at, step = 0, _STEP
+    while at < size and step:
+        end = min(at + step, size)
+        if bytes(left[at:end]) == bytes(right[at:end]):
+            at = end
+        else:
+            step //= 2
+    return at

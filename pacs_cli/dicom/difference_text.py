@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import Any
 
-from pacs_cli.dicom.compare import Difference
+from pacs_cli.dicom.compare import Difference, first_difference
 from pacs_cli.dicom.json_dump import Bulk
 from pacs_cli.dicom.selectors import path_text
 from pacs_cli.dicom.text_dump import Line, Part, head_of, line_of, value_text
 from pacs_cli.dicom.tree import Node, attribute_of
+from pacs_cli.dicom.values import BINARY_FORMATS, BYTES_VRS
 
 
 def difference_lines(difference: Difference, limit: int) -> Iterator[Line]:
     """Yield a line with `-` of what the first has, one with `+` of what the second has.
 
-    limit  characters of a value, 0 for all
+    limit  characters of a value, 0 for all; of two that begin alike, from where they differ
     """
-    for sign, style, node in (
-        ("- ", "removed", difference.left),
-        ("+ ", "added", difference.right),
+    left, right = difference.left, difference.right
+    item = difference.path[-1][1]
+    sides = [_parts(node, item, limit) if node is not None else None for node in (left, right)]
+    if left is not None and right is not None and limit and sides[0] == sides[1]:
+        sides = [_excerpt(node, other, limit) for node, other in ((left, right), (right, left))]
+    for sign, style, node, parts in zip(
+        ("- ", "+ "), ("removed", "added"), (left, right), sides, strict=True
     ):
-        if node is not None:
-            parts = _parts(node, difference.path[-1][1], limit)
+        if node is not None and parts is not None:
             line = line_of(0, [("", sign), *parts], path_text(difference.path), _private(node))
             yield [(style, "".join(text for _, text in line))]
 
@@ -62,6 +67,24 @@ def _parts(node: Node, item: int | None, limit: int) -> list[Part]:
     else:
         text, _, note = value_text(node.value, node.vr, node.scope, limit)
     return [*head_of(node.tag, node.vr, text), ("note", f" {note}" if note else "")]
+
+
+def _excerpt(node: Node, other: Node, limit: int) -> list[Part]:
+    """Return the parts of a value that begins as the other does, from a little before they differ.
+
+    Of bytes and numbers it is told at which byte that is.
+    """
+    if node.vr in BYTES_VRS or node.vr in BINARY_FORMATS or node.vr == "AT":
+        first = first_difference(node.value, other.value)
+        start = first - first % 8
+        text, _, _ = value_text(node.value[start:], node.vr, node.scope, limit)
+        return head_of(node.tag, node.vr, f"... byte {start}: {text}")
+    ours, theirs = (each.scope.text_of(each.vr, bytes(each.value)) for each in (node, other))
+    alike = takewhile(lambda pair: pair[0] == pair[1], zip(ours, theirs, strict=False))
+    start = max(sum(1 for _ in alike) - limit // 4, 0)
+    shown = ours[start : start + limit]
+    end = "..." if start + limit < len(ours) else ""
+    return head_of(node.tag, node.vr, f"[...{shown}{end}]")
 
 
 def _counted(number: int, what: str) -> str:

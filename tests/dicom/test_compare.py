@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from pydicom.charset import encode_string
 from pydicom.dataset import Dataset
 
-from pacs_cli.dicom.compare import Comparison, differences, is_same_file, read_trees
+from pacs_cli.dicom.compare import (
+    Comparison,
+    differences,
+    first_difference,
+    is_same_file,
+    read_trees,
+)
 from pacs_cli.dicom.difference_text import difference_fields, difference_lines
 from pacs_cli.dicom.document import open_document
 from pacs_cli.dicom.json_dump import Bulk
@@ -342,3 +348,38 @@ def test_difference_is_shown_on_both_sides(compare):
         "vr": "SQ",
         "Value": [{"00081010": {"vr": "SH", "Value": ["MORE"]}}],
     }
+
+
+@pytest.mark.parametrize(
+    ("vr", "left", "right", "shown"),
+    [
+        (
+            *("LT", b"same " * 40 + b"ONE and more", b"same " * 40 + b"TWO and more"),
+            ["LT [...ame ONE and more]", "LT [...ame TWO and more]"],
+        ),
+        (
+            *("OW", bytes(200) + b"\1\0" + bytes(200), bytes(200) + b"\2\0" + bytes(200)),
+            [f"OW ... byte 200: {word}" + "\\0000" * 3 + "\\..." for word in ("0001", "0002")],
+        ),
+        (
+            *("US", b"\7\0" * 50 + b"\1\0", b"\7\0" * 50 + b"\2\0"),
+            ["US ... byte 96: 7\\7\\1", "US ... byte 96: 7\\7\\2"],
+        ),
+        (
+            *("OB", bytes(300), bytes(302)),
+            ["OB ... byte 296: 00\\00\\00\\00", "OB ... byte 296: 00\\00\\00\\00\\00\\00"],
+        ),
+    ],
+)
+def test_values_that_begin_alike_are_shown_where_they_differ(compare, vr, left, right, shown):
+    (found,) = compare(*(element(LITTLE, 0x00420011, vr, value) for value in (left, right)))
+    texts = ["".join(text for _, text in line) for line in difference_lines(found, 16)]
+    assert [text[14:].split("#")[0].rstrip() for text in texts] == shown
+
+
+@given(st.binary(max_size=40), st.binary(max_size=40), st.integers(0, 3_000_000))
+def test_first_difference_is_where_two_values_part(left, right, before):
+    same, expected = bytes(before), 0
+    while left[expected : expected + 1] == right[expected : expected + 1] != b"":
+        expected += 1
+    assert first_difference(same + left, same + right) == before + expected

@@ -162,6 +162,11 @@ def check_survives(data: bytes, encoding: Encoding) -> None:
             count += 1
     # what begins takes eight bytes, and only an end can take none
     assert count <= 2 * (size // 8)
+    salvaged = 0
+    with suppress(MalformedDataset):
+        for _ in walk(data, encoding, BOUNDS, salvages=True):
+            salvaged += 1
+    assert count <= salvaged <= 2 * (size // 8) + 2
     try:
         found = top_level(data, encoding)
     except MalformedDataset:
