@@ -296,5 +296,8 @@ def _decoded(data: bytes, character_set: bytes) -> str:
 
     from pacs_cli.dicom.identifier import quietly
 
-    with quietly():
-        return str(decode_bytes(data, _encodings(character_set), TEXT_VR_DELIMS))
+    try:
+        with quietly():
+            return str(decode_bytes(data, _encodings(character_set), TEXT_VR_DELIMS))
+    except Exception:  # noqa: BLE001 pydicom raises whatever hostile names of character sets lead to
+        return data.decode("latin-1")

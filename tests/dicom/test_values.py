@@ -68,6 +68,8 @@ def test_any_bytes_are_decoded_as_pydicom_does(named, data):
 def test_unknown_character_set_shows_what_there_is():
     assert scope_of(b"NO SUCH SET ").text_of("PN", b"Made^Up") == "Made^Up"
     assert scope_of(b"NO SUCH SET ").text_of("PN", b"M\xe4de^Up")
+    # what pydicom raises on
+    assert scope_of(b"A\0B\\ISO 2022 IR 87").text_of("PN", b"M\xe4de^Up") == "Mäde^Up"
 
 
 @pytest.mark.parametrize(
