@@ -1,7 +1,7 @@
 """What the bytes of an element say: text in Unicode, numbers, tags, in the setting it stands in.
 
-Plain text (ASCII, Latin 1, UTF-8) is decoded here, the rest by pydicom, which knows every character
-set and costs 0.1 s to import. Nothing fails: bytes that are no value of their VR are told by
+Text without escape sequences is decoded here, the rest by pydicom, which knows every character set
+and costs 0.1 s to import. Nothing fails: bytes that are no value of their VR are told by
 `Malformed`, and text that its character set does not have shows what it can.
 """
 
@@ -39,6 +39,24 @@ BINARY_FORMATS = dict(
 #: Text in the character set (PS3.5 6.1.2.2); a backslash is a character in those of one value.
 CHARACTER_SET_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 SINGLE_TEXT_VRS = frozenset({"LT", "ST", "UR", "UT"})
+
+#: Character sets without code extensions (PS3.3 C.12.1.1.2) -> Python's names of them. What is not
+#: ASCII though nothing was declared is most often Latin 1; as pydicom reads it.
+_CODECS = {
+    **CODECS,
+    **dict.fromkeys(("", "ISO_IR 6"), "latin-1"),
+    "ISO_IR 101": "iso8859-2",
+    "ISO_IR 109": "iso8859-3",
+    "ISO_IR 110": "iso8859-4",
+    "ISO_IR 126": "iso8859-7",
+    "ISO_IR 127": "iso8859-6",
+    "ISO_IR 138": "iso8859-8",
+    "ISO_IR 144": "iso8859-5",
+    "ISO_IR 148": "iso8859-9",
+    "ISO_IR 166": "tis-620",
+    "GB18030": "gb18030",
+    "GBK": "gbk",
+}
 
 _CHARACTER_SET = 0x00080005
 _PIXEL_REPRESENTATION = 0x00280103
@@ -264,9 +282,7 @@ _DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([Ee][+-]?[0-9]+)?")
 @lru_cache(maxsize=256)
 def _codec(character_set: bytes) -> str | None:
     """Return Python's name of a character set without code extensions, None of all others."""
-    codec = CODECS.get(character_set.decode("latin-1").strip("\0 "))
-    # what is not ASCII though nothing was declared is most often Latin 1; as pydicom reads it
-    return "latin-1" if codec == "ascii" else codec
+    return _CODECS.get(character_set.decode("latin-1").strip("\0 "))
 
 
 @lru_cache(maxsize=256)
