@@ -229,7 +229,7 @@ class _Sum:
         beyond = f" by more than {self._tolerance:g}" if self._tolerance else ""
         text = (
             f"{self._differing} of {self._samples} samples differ{beyond}, by up to "
-            f"{self._largest:g}, first in frame {self._frame}"
+            f"{self._largest:.10g}, first in frame {self._frame}"
         )
         return PixelDifference(text, self._differing, self._samples, self._largest, self._frame)
 

@@ -114,10 +114,20 @@ def test_float_pixels_are_compared(image, code, vr, tag):
 
 
 @pytest.mark.parametrize(
-    "name", ["MR_small_RLE.dcm", "MR_small_bigendian.dcm", "MR_small_padded.dcm"]
+    ("one", "other"),
+    [
+        ("MR_small.dcm", "MR_small_RLE.dcm"),
+        ("MR_small.dcm", "MR_small_bigendian.dcm"),
+        ("MR_small.dcm", "MR_small_padded.dcm"),
+        # 8 bits in words of 16, 32 bits in words of 16, 1 bit
+        ("SC_rgb_small_odd.dcm", "SC_rgb_small_odd_big_endian.dcm"),
+        ("rtdose.dcm", "rtdose_expb.dcm"),
+        ("rtdose.dcm", "rtdose_rle.dcm"),
+        ("liver_1frame.dcm", "liver_expb_1frame.dcm"),
+    ],
 )
-def test_encoding_of_a_real_image_is_no_difference(name):
-    assert compared(SAMPLES["MR_small.dcm"], SAMPLES[name]) is None
+def test_encoding_of_a_real_image_is_no_difference(one, other):
+    assert compared(SAMPLES[one], SAMPLES[other]) is None
 
 
 def test_lossy_image_is_alike_within_a_tolerance():
