@@ -104,6 +104,9 @@ def test_json_fields_are_all_documented(pacs, folder):
         *(("dicomdir", scans, "--copy-to", disc), ("dicomdir", disc)),
     ):
         records += pacs("index", *command, "--json").json
+    records += pacs("diff", scans / "ct.dcm", scans / "mr.dcm", "--json").json
+    records += pacs("diff", scans, disc, "--json").json
+    records += pacs("dump", scans / "none", "--keys", "Rows", "--json").json
     (scans / "ct.dcm").unlink()
     for command in ("verify", "prune"):
         records += pacs("index", command, scans, "--json").json

@@ -100,7 +100,21 @@ def _steps(path: str) -> set[str]:
 
 
 CASES = [
-    ("pacs ", {"echoscu", "findscu", "getscu", "index", "movescu", "storescu", "storescp", "demo"}),
+    (
+        "pacs ",
+        {
+            "echoscu",
+            "findscu",
+            "getscu",
+            "index",
+            "movescu",
+            "storescu",
+            "storescp",
+            "demo",
+            "dump",
+            "diff",
+        },
+    ),
     (
         "pacs index ",
         {"add", "find", "stats", "verify", "prune", "rebuild", "export", "dicomdir"},
@@ -115,6 +129,9 @@ CASES = [
     ("pacs storescp --durability ", {"full", "relaxed"}),
     ("pacs findscu ward -k ScheduledProcedureStepSt", _steps("")),
     ("pacs findscu ward --key ScheduledProcedureStepSt", _steps("")),
+    ("pacs dump --keys ScheduledProcedureStepSt", _steps("")),
+    ("pacs dump --only A[0].ScheduledProcedureStepSt", _steps("A[0].")),
+    ("pacs diff --ignore ScheduledProcedureStepSt", _steps("")),
     ("pacs storescu ward --set PatientBirthN", {"PatientBirthName"}),
     ("pacs findscu ward -k A.0040,0100[0].ScheduledProcedureStepSt", _steps("A.0040,0100[0].")),
 ]
