@@ -34,7 +34,7 @@ LAYERS: dict[str, set[str]] = {
     "cli": {"errors", "config", "options", "report", "commands", "__init__"},
     "completions": set(),
     "generate": {"errors", "options", "report", "cli", "completions", "commands", "__init__"}
-    | {"dicom"},
+    | {"dicom", "pipelines"},
     "__main__": {"cli"},
 }
 
