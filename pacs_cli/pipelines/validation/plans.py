@@ -11,6 +11,17 @@ from pacs_cli.pipelines.validation.conditions import BY_TAG, SHOW_THEIR_MODULE, 
 #: The items of functional groups: all macros are in the table, and most are optional.
 SHARED_GROUPS, FRAME_GROUPS = 0x52009229, 0x52009230
 
+#: A content item has a value type and what goes with it (PS3.3 C.17.3.2): the table has every
+#: macro at once, and each is there for its own value type only.
+_VALUE_TYPE, _CONTENT = 0x0040A040, 0x0040A730
+_OF_VALUE_TYPES = frozenset(
+    (
+        *(0x00081199, 0x0040A050, 0x0040A120, 0x0040A121, 0x0040A122, 0x0040A123, 0x0040A124),
+        *(0x0040A130, 0x0040A160, 0x0040A168, 0x0040A300, 0x0040A801, 0x00700022, 0x00700023),
+        *(0x30060024, 0x0040A30A),
+    )
+)
+
 #: Paths of one IOD that are kept; a hostile file has any number of them.
 _MOST_PATHS = 8192
 
@@ -83,7 +94,7 @@ class Plan:
         )
 
     def _items(self, path: tuple[int, ...]) -> Level:
-        found = list(self.iod.attributes_at(path))
+        found = list(self.iod.attributes_at(_collapsed(path)))
         if not found:
             return _NOTHING
         mandatory = [attribute for module, attribute in found if module.usage == "M"]
@@ -110,9 +121,12 @@ def _strictest(levels: list[dict[int, Attribute]], loose: bool = False) -> dict[
     types: dict[int, str] = {}
     choose = max if loose else min
     for level in levels:
+        is_content = _VALUE_TYPE in level
         for tag, attribute in level.items():
-            known = types.get(tag, attribute.type)
-            types[tag] = choose(known, attribute.type, key=TYPES.index)
+            kind = attribute.type
+            if is_content and tag in _OF_VALUE_TYPES and kind in _PRESENT:
+                kind += "C"
+            types[tag] = choose(types.get(tag, kind), kind, key=TYPES.index)
     return types
 
 
@@ -123,7 +137,14 @@ def _conditions(types: dict[int, str]) -> tuple[tuple[Condition, str], ...]:
 
 
 def _demanded(module: Module) -> set[int]:
-    return {tag for tag, each in module.attributes.items() if each.type in _PRESENT}
+    types = _strictest([module.attributes])
+    return {tag for tag, kind in types.items() if kind in _PRESENT}
+
+
+def _collapsed(path: tuple[int, ...]) -> tuple[int, ...]:
+    """Return a path with content in content as content: items are alike at every depth."""
+    pairs = zip(path, (0, *path), strict=False)
+    return tuple(tag for tag, above in pairs if tag != _CONTENT or above != _CONTENT)
 
 
 def _optional(modules: list[Module], iod: Iod) -> list[tuple[str, frozenset[int], frozenset[int]]]:
