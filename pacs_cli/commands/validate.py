@@ -146,9 +146,9 @@ def validate(
     """Find what breaks the standard in DICOM files.
 
     Each finding has a rule with a page of its own, the element where it is, and what is wrong,
-    never a name or ID of a patient. Files that are no DICOM are skipped in folders and reported when
-    they were named. Exits 0 without findings of --fail-on, 1 with some, 6 when no file could be
-    validated.
+    never a name or ID of a patient. Files that are no DICOM are skipped in folders, and reported
+    when they were named. Exits 0 without findings of --fail-on, 1 with some, 6 when no file could
+    be validated.
     """
     report = Report.for_output(output)
     shown = ValidationOutput(report, rules.fail_on, documents)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from pacs_cli.dicom.elements import (
     Element,
@@ -25,15 +26,15 @@ from pacs_cli.errors import MalformedDataset
 from pacs_cli.pipelines.validation.charsets import decode, unknown_terms
 from pacs_cli.pipelines.validation.dictionary import VRS, Known, known
 from pacs_cli.pipelines.validation.findings import Findings, Place
-from pacs_cli.pipelines.validation.levels import Level
-from pacs_cli.pipelines.validation.values import Problem, problems_of, problems_of_short
+from pacs_cli.pipelines.validation.levels import MOST_KEPT, Level
+from pacs_cli.pipelines.validation.values import Problem, problems_of
 
 _CHARSET, _PIXEL_DATA = 0x00080005, 0x7FE00010
 
 #: VR -> its two letters; what has none is not in it.
 _CODES = {vr: vr.encode() for vr in VRS}
 
-#: Longer values are not kept by the cache of what is wrong with them.
+#: Longer values are not kept with what is wrong with them.
 _SHORT = 64
 
 #: What of a text is looked at; the longest VR but UC and UT has 10,240 characters.
@@ -137,25 +138,25 @@ class Pass:
         level = self._levels[-1]
         about = known(tag, vr)
         size = len(value)
-        if tag <= level.last or about.problems or size & 1 or tag & 0x10000:
+        if tag & 0x10000:
+            self._private(level, tag, size)
+        if tag <= level.last or about.problems or size & 1:
             self._unusual(level, tag, about, size)
         level.last = tag
-        level.keep(tag, vr, value)
-        if (
-            level.explicit
-            and not self._is_inflated
-            and self._data[offset + 4 : offset + 6] != _CODES.get(vr, b"")
-        ):
-            self._findings.add("element-vr-missing", self._place(tag), "no VR")
+        if len(level.elements) < MOST_KEPT:
+            level.elements[tag] = value
+            level.vrs[tag] = vr
+        if level.explicit and not self._is_inflated:
+            # the walk gives the dictionary's VR for one that is missing
+            first, second = _CODES.get(vr) or vr.encode()
+            if self._data[offset + 4] != first or self._data[offset + 5] != second:
+                self._findings.add("element-vr-missing", self._place(tag), "no VR")
         if size:
-            self._value(tag, about, value, size)
+            self._value(tag, vr, value, size)
         else:
             level.empty.append(tag)
         if tag == _CHARSET:
             self._declared(level)
-
-    def _is_at(self, offset: int, written: bytes) -> bool:
-        return self._data[offset : offset + 2] == written
 
     def _unusual(self, level: Level, tag: int, about: Known, size: int) -> None:
         add, place = self._findings.add, self._place(tag)
@@ -168,8 +169,6 @@ class Pass:
                 add(rule, place, message)
         if size & 1:
             add("element-odd-length", place, f"{size} bytes")
-        if tag & 0x10000:
-            self._private(level, tag, size)
 
     def _private(self, level: Level, tag: int, size: int) -> None:
         group, element = tag & 0xFFFF0000, tag & 0xFFFF
@@ -181,43 +180,24 @@ class Pass:
             block = f"({group >> 16:04X},{element >> 8:04X})"
             self._findings.add("private-creator-missing", self._place(tag), f"no creator {block}")
 
-    def _value(self, tag: int, about: Known, value: memoryview, size: int) -> None:
-        count = 1
-        problems: tuple[Problem, ...] = ()
-        if about.size:
-            count = size // about.size
-            if size % about.size:
-                problems = (("value-size", f"{size} bytes are no multiple of {about.size}"),)
-        elif about.splits or about.is_text:
-            raw = bytes(value[:_LONGEST])
-            if about.splits:
-                count += raw.count(b"\\")
-            if raw.isascii() and b"\x1b" not in raw:
-                if size <= _SHORT:
-                    problems = problems_of_short(about.vr, raw)
-                else:
-                    problems = tuple(problems_of(about.vr, raw))
-            else:
-                count, problems = self._beyond_ascii(about, raw, count)
-        if about.least and not about.allows(count):
-            message = f"{count} values; {_range_text(about)}"
-            self._findings.add("element-vm", self._place(tag), message)
-        for rule, message in problems:
+    def _value(self, tag: int, vr: str, value: memoryview, size: int) -> None:
+        raw = bytes(value) if size <= _SHORT else bytes(value[:_LONGEST])
+        found = _of_short(tag, vr, raw) if size <= _SHORT else _of_value(known(tag, vr), raw, size)
+        if found is None:
+            found = self._beyond_ascii(known(tag, vr), raw)
+        for rule, message in found:
             self._findings.add(rule, self._place(tag), message)
 
-    def _beyond_ascii(
-        self, about: Known, raw: bytes, count: int
-    ) -> tuple[int, tuple[Problem, ...]]:
-        """Return the number of values, and what is wrong with text that is not plain ASCII."""
-        if not about.is_text:
-            return count, tuple(problems_of(about.vr, raw))
+    def _beyond_ascii(self, about: Known, raw: bytes) -> tuple[Problem, ...]:
+        """Return what is wrong with text that is not plain ASCII."""
         terms = self._charsets[-1]
         text = decode(raw, terms)
-        if text is not None:
-            count = 1 + text.count("\\") if about.splits else 1
-            return count, tuple(problems_of(about.vr, raw, text))
-        rule = "charset-undecodable" if any(terms) else "charset-undeclared"
-        return count, ((rule, "not in ASCII" if rule.endswith("red") else "cannot be decoded"),)
+        if text is None:
+            if any(terms):
+                return (("charset-undecodable", "cannot be decoded"),)
+            return (("charset-undeclared", "not in ASCII"),)
+        count = 1 + text.count("\\") if about.splits else 1
+        return (*_of_count(about, count), *problems_of(about.vr, raw, text))
 
     def _declared(self, level: Level) -> None:
         terms = level.texts(_CHARSET)
@@ -249,7 +229,9 @@ class Pass:
         level = self._levels[-1]
         about = known(event.tag, event.vr)
         odd = 0 if event.length == UNDEFINED else event.length & 1
-        if event.tag <= level.last or about.problems or odd or event.tag & 0x10000:
+        if event.tag & 0x10000:
+            self._private(level, event.tag, 1)
+        if event.tag <= level.last or about.problems or odd:
             self._unusual(level, event.tag, about, odd)
         level.last = event.tag
         level.keep(event.tag, event.vr, 0)
@@ -287,6 +269,31 @@ class Pass:
                 self._current.values.append(event.value)
         elif isinstance(event, FragmentsEnd):
             self._current.is_ended = True
+
+
+@lru_cache(maxsize=32768)
+def _of_short(tag: int, vr: str, raw: bytes) -> tuple[Problem, ...] | None:
+    """Return what `_of_value` does; kept, as the files of a series share most of their values."""
+    return _of_value(known(tag, vr), raw, len(raw))
+
+
+def _of_value(about: Known, raw: bytes, size: int) -> tuple[Problem, ...] | None:
+    """Return what is wrong with a value; None for text that needs its character set."""
+    if about.size:
+        wrong: tuple[Problem, ...] = ()
+        if size % about.size:
+            wrong = (("value-size", f"{size} bytes are no multiple of {about.size}"),)
+        return (*_of_count(about, size // about.size), *wrong)
+    if about.is_text and not (raw.isascii() and b"\x1b" not in raw):
+        return None
+    count = 1 + raw.count(b"\\") if about.splits else 1
+    return (*_of_count(about, count), *problems_of(about.vr, raw))
+
+
+def _of_count(about: Known, count: int) -> tuple[Problem, ...]:
+    if not about.least or about.allows(count):
+        return ()
+    return (("element-vm", f"{count} values; {_range_text(about)}"),)
 
 
 def _range_text(about: Known) -> str:

@@ -7,7 +7,7 @@ import struct
 from pacs_cli.dicom.encoding import Encoding
 
 #: What is in a data set with more elements is not kept; real ones have a few hundred.
-_MOST_KEPT = 65536
+MOST_KEPT = 65536
 
 
 class Level:
@@ -43,7 +43,7 @@ class Level:
 
     def keep(self, tag: int, vr: str, value: memoryview | int) -> None:
         """Remember an element."""
-        if len(self.elements) < _MOST_KEPT:
+        if len(self.elements) < MOST_KEPT:
             self.elements[tag] = value
             self.vrs[tag] = vr
 

@@ -55,5 +55,6 @@ def _tables(rule: Rule) -> str:
             for tag, several in ENUMERATED.items()
             for row in several
         )
-        return f"\nThe values that are known:\n\n| attribute | values | IOD | |\n|---|---|---|---|\n{rows}"
+        head = "| attribute | values | IOD | |\n|---|---|---|---|"
+        return f"\nThe values that are known:\n\n{head}\n{rows}"
     return ""

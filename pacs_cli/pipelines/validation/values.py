@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 
 #: Rule and message.
 Problem = tuple[str, str]
@@ -75,12 +74,6 @@ _LINES = frozenset(("LT", "ST", "UT"))
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 _PLAIN = re.compile(rb"[\x20-\x7e]*").fullmatch
-
-
-@lru_cache(maxsize=16384)
-def problems_of_short(vr: str, value: bytes) -> tuple[Problem, ...]:
-    """Return what is wrong with a value; kept, as the files of a series share most of theirs."""
-    return tuple(problems_of(vr, value))
 
 
 def problems_of(vr: str, value: bytes, decoded: str | None = None) -> Iterator[Problem]:
