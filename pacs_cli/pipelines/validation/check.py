@@ -101,6 +101,8 @@ class _Check:
         encoding = encoding_of(self._meta.transfer_syntax_uid)
         content = self._pass.run(data[self._meta.offset :], encoding)
         top = content.top
+        uids = top.text(_SOP_CLASS), top.text(_SOP_INSTANCE)
+        check_match(self._meta, *uids, self._findings)
         if not content.is_whole:
             return None
         check_image(top, self._findings)
@@ -118,8 +120,6 @@ class _Check:
             self._references.note(level)
             return
         self._groups.check(level)
-        uids = level.text(_SOP_CLASS), level.text(_SOP_INSTANCE)
-        check_match(self._meta, *uids, self._findings)
         if not level.has_value(_SOP_CLASS) and self._path is not None:
             message = "empty" if _SOP_CLASS in level else "missing"
             self._findings.add("iod-no-sop-class", Place((_SOP_CLASS,)), message)

@@ -131,4 +131,5 @@ def ends_well(codec: Codec, frame: memoryview) -> bool:
     """Whether a frame ends with its end marker, but for padding (T.81 B.1.1.3, T.800 A.4.4)."""
     if codec not in (Codec.JPEG, Codec.JPEG_LS, Codec.JPEG_2000):
         return True
-    return bytes(frame[-16:]).rstrip(b"\0").endswith(b"\xff\xd9")
+    # padded with 0, and by some with the fill byte that belongs before a marker
+    return bytes(frame[-16:]).rstrip(b"\0\xff").endswith(b"\xff\xd9")

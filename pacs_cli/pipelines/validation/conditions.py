@@ -173,6 +173,13 @@ CONDITIONS: tuple[Condition, ...] = (
         "Code Value or Long Code Value is there",
         _valued("CodeValue", "LongCodeValue"),
     ),
+    _row(
+        "ValueType",
+        _SR,
+        "it is no reference to another content item",
+        _always,
+        "ReferencedContentItemIdentifier",
+    ),
     _row("TextValue", _SR, "Value Type is TEXT", _text("ValueType", "TEXT")),
     _row("DateTime", _SR, "Value Type is DATETIME", _text("ValueType", "DATETIME")),
     _row("Date", _SR, "Value Type is DATE", _text("ValueType", "DATE")),
