@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from pacs_cli import __version__
 from pacs_cli.commands.indexing import ReadingOptions
+from pacs_cli.commands.validating import DocumentOptions, FailOn
 from pacs_cli.errors import Exit, InputError, UsageError
 from pacs_cli.options import InputOptions
 from pacs_cli.report import Report
 
 if TYPE_CHECKING:
-    from pacs_cli.commands.validate import DocumentOptions, FailOn
     from pacs_cli.pipelines.validation.findings import Finding
     from pacs_cli.pipelines.validation.run import Validated
 
@@ -107,7 +107,7 @@ class ValidationOutput:
 
     def _write(self) -> None:
         from pacs_cli.pipelines.validation.documents import Baseline, junit, sarif, write
-        from pacs_cli.pipelines.validation.rules import Severity
+        from pacs_cli.pipelines.validation.rule import Severity
 
         documents = self._documents
         if documents.junit is not None:

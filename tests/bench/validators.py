@@ -194,7 +194,7 @@ OURS_ONLY = {
     "value-padding": "NUL behind text",
     "iod-optional-module": "decided by an attribute that only this module has",
     "iod-unknown-sop-class": "dciodvfy knows retired and DICOMDIR SOP classes",
-    "iod-type-1-missing": "Modality of Secondary Capture, type 1 in General Series (PS3.3 C.7.3.1), "
+    "iod-type-1-missing": "Modality of Secondary Capture, type 1 in General Series (C.7.3.1), "
     "which dciodvfy takes from SC Equipment; and files on which it ends early",
     "iod-type-2-missing": "files on which dciodvfy aborts or ends early",
     "iod-type-1c-missing": "files whose SOP class dciodvfy does not find",

@@ -6,14 +6,15 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-from xml.sax.saxutils import escape, quoteattr
 
 from pacs_cli.errors import InputError, OutputError
 from pacs_cli.pipelines.validation.findings import Finding
-from pacs_cli.pipelines.validation.rules import RULES, Rule, Severity
+from pacs_cli.pipelines.validation.rule import Rule, Severity
+from pacs_cli.pipelines.validation.rules import RULES
 from pacs_cli.pipelines.validation.run import Validated
 
 _SCHEMA = (
@@ -49,7 +50,7 @@ def junit(results: Sequence[Validated], fails: Iterable[Severity]) -> str:
     cases: list[str] = []
     failures = 0
     for result in results:
-        name = _xml_attribute(result.path)
+        name = _attribute(result.path)
         by_rule: dict[str, list[Finding]] = {}
         for finding in result.findings:
             by_rule.setdefault(finding.rule, []).append(finding)
@@ -57,11 +58,11 @@ def junit(results: Sequence[Validated], fails: Iterable[Severity]) -> str:
             cases.append(f'  <testcase classname={name} name="valid"/>')
         for rule, findings in by_rule.items():
             text = _xml("\n".join(map(sentence, findings)))
-            head = f"  <testcase classname={name} name={quoteattr(rule)}>"
+            head = f"  <testcase classname={name} name={_attribute(rule)}>"
             if RULES[rule].severity in failing:
                 failures += 1
-                title = quoteattr(RULES[rule].title)
-                kind = quoteattr(str(RULES[rule].severity))
+                title = _attribute(RULES[rule].title)
+                kind = _attribute(str(RULES[rule].severity))
                 body = f"<failure type={kind} message={title}>{text}</failure>"
             else:
                 body = f"<system-out>{text}</system-out>"
@@ -84,8 +85,10 @@ def _xml(text: str) -> str:
     return escape(_NOT_XML.sub("?", text))
 
 
-def _xml_attribute(text: str) -> str:
-    return quoteattr(_NOT_XML.sub("?", text))
+def _attribute(text: str) -> str:
+    """Return an attribute's value in quotes; line ends in it would be read as spaces."""
+    value = _xml(text).replace("\n", "&#10;").replace("\r", "&#13;").replace("\t", "&#9;")
+    return f'"{value}"'
 
 
 def sarif(results: Sequence[Validated], version: str) -> str:

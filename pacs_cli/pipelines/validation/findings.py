@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from pacs_cli.dicom.dictionary import keyword_at
 from pacs_cli.dicom.encoding import tag_text
-from pacs_cli.pipelines.validation.rules import RULES, Severity
+from pacs_cli.pipelines.validation.rule import Severity
+from pacs_cli.pipelines.validation.rules import RULES
 
 #: Different findings of one rule in one file; a file made to break one everywhere says no more.
 _MOST_OF_A_RULE = 100

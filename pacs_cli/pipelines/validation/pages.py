@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pacs_cli.pipelines.validation.conditions import CONDITIONS
 from pacs_cli.pipelines.validation.enumerated import ENUMERATED
-from pacs_cli.pipelines.validation.rules import RULES, Rule
+from pacs_cli.pipelines.validation.rule import Rule
+from pacs_cli.pipelines.validation.rules import RULES
 
 _FOLDER = "docs/rules"
 _CONDITIONAL = ("iod-type-1c-missing", "iod-type-2c-missing")
