@@ -44,7 +44,7 @@ _pacs() {
         'index rebuild') options='--db --jobs --hash --json --csv -q --quiet -v --verbose -d --debug --log-file --from -h --help'; choices=''; keys=''; peer=no ;;
         'index export') options='--db --json --csv -q --quiet -v --verbose -d --debug --log-file --level -k --key -h --help'; choices='--level=patient,study,series,image'; keys='-k --key'; peer=no ;;
         'index dicomdir') options='--json --csv -q --quiet -v --verbose -d --debug --log-file --write --copy-to --id -h --help'; choices=''; keys=''; peer=no ;;
-        'validate') options='--from-file --follow --rule --ignore --fail-on --list-rules --junit --sarif --baseline --write-baseline --json --csv -q --quiet -v --verbose -d --debug --log-file --jobs -h --help'; choices='--fail-on=<error,warning,never>'; keys=''; peer=no ;;
+        'validate') options='--from-file --follow --rule --ignore --fail-on --list-rules --junit --sarif --baseline --write-baseline --json --csv -q --quiet -v --verbose -d --debug --log-file --jobs -h --help'; choices='--fail-on=error,warning,never'; keys=''; peer=no ;;
         'demo') options='--json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys=''; peer=no ;;
         *) return ;;
     esac

@@ -327,7 +327,7 @@ complete -c pacs -n '__fish_seen_subcommand_from validate' -l from-file -r -d 'T
 complete -c pacs -n '__fish_seen_subcommand_from validate' -l follow -d 'Follow symbolic links inside folders.'
 complete -c pacs -n '__fish_seen_subcommand_from validate' -l rule -r -d 'Look at this rule only. Can be repeated.'
 complete -c pacs -n '__fish_seen_subcommand_from validate' -l ignore -r -d 'Do not look at this rule. Can be repeated.'
-complete -c pacs -n '__fish_seen_subcommand_from validate' -l fail-on -x -a '<error warning never>' -d 'Exit 1 on findings of this severity, or above.  [default: error]'
+complete -c pacs -n '__fish_seen_subcommand_from validate' -l fail-on -x -a 'error warning never' -d 'Exit 1 on findings of this severity, or above.  [default: error]'
 complete -c pacs -n '__fish_seen_subcommand_from validate' -l list-rules -d 'List the rules and do nothing.'
 complete -c pacs -n '__fish_seen_subcommand_from validate' -l junit -r -d 'Write JUnit XML.'
 complete -c pacs -n '__fish_seen_subcommand_from validate' -l sarif -r -d 'Write SARIF 2.1.0.'

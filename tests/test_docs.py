@@ -104,6 +104,8 @@ def test_json_fields_are_all_documented(pacs, folder):
         *(("dicomdir", scans, "--copy-to", disc), ("dicomdir", disc)),
     ):
         records += pacs("index", *command, "--json").json
+    records += pacs("validate", scans, "--json").json
+    records += pacs("validate", "--list-rules", "--json").json
     (scans / "ct.dcm").unlink()
     for command in ("verify", "prune"):
         records += pacs("index", command, scans, "--json").json

@@ -46,6 +46,7 @@ class RuleOptions:
         FailOn,
         typer.Option(
             "--fail-on",
+            metavar="error|warning|never",
             help="Exit 1 on findings of this severity, or above.",
             rich_help_panel="Rules",
         ),
