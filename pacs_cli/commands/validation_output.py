@@ -59,10 +59,17 @@ class ValidationOutput:
         began = time.monotonic()
         processes = ReadingOptions(jobs).processes()
         named = list(named_files(paths, files.from_file))
-        with self._report.progress(0, 0, "validating") as progress:
-            for result in Validation(active, processes).run(find_files(named, files.follow)):
-                self._take(result, baseline)
-                progress.advance()
+        try:
+            with self._report.progress(0, 0, "validating") as progress:
+                for result in Validation(active, processes).run(find_files(named, files.follow)):
+                    self._take(result, baseline)
+                    progress.advance()
+        except KeyboardInterrupt:
+            # no document: it would say that what was not looked at is sound
+            self._summary(time.monotonic() - began)
+            raise
+        if not self._counts["files"] and not self._counts["skipped"]:
+            raise InputError("nothing to validate: no file in what was named; check the paths")
         self._write()
         self._summary(time.monotonic() - began)
         return self._exit()
@@ -118,8 +125,6 @@ class ValidationOutput:
             write(documents.baseline, Baseline.dump(self._kept))
 
     def _summary(self, seconds: float) -> None:
-        if not self._counts["files"] and not self._counts["skipped"]:
-            raise InputError("nothing to validate: no file in what was named; check the paths")
         counts = self._counts
         fields = {
             "files": counts["files"],

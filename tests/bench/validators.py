@@ -266,10 +266,8 @@ def same(line: str, kind: Kind, ours: list[Finding]) -> list[Finding]:
     return matching
 
 
-def compare() -> str:
+def compare(all_results: list[Result]) -> str:
     """Return the document."""
-    with tempfile.TemporaryDirectory(prefix="pacs-compare-") as folder:
-        all_results = list(results(Path(folder)))
     shared: dict[str, int] = defaultdict(int)
     theirs: dict[str, set[str]] = defaultdict(set)
     theirs_count: dict[str, int] = defaultdict(int)
@@ -363,7 +361,8 @@ def _document(all_results, accepted, shared, theirs, theirs_count, ours) -> str:
 
 
 if __name__ == "__main__":
-    text = compare()
+    with tempfile.TemporaryDirectory(prefix="pacs-compare-") as name:
+        text = compare(list(results(Path(name))))
     if "--stdout" in sys.argv[1:]:
         print(text, end="")
     else:

@@ -241,3 +241,33 @@ def test_entry_point_validates(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == Exit.SOME_FAILED
     assert "iod-unknown-sop-class" in done.stdout
+
+
+def test_ctrl_c_tells_what_was_done_and_writes_no_document(pacs, folder, monkeypatch):
+    from pacs_cli.pipelines.validation.run import Validation
+
+    real = Validation.run
+
+    def interrupted(self, files):
+        yield next(real(self, files))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Validation, "run", interrupted)
+    result = pacs("validate", "scans", "--json", "--sarif", "out.sarif")
+    assert result.exit == Exit.INTERRUPTED
+    summaries = [record for record in result.json if record["type"] == "summary"]
+    assert [record["files"] for record in summaries] == [1]
+    assert not Path("out.sarif").exists()
+
+
+def test_csv_has_a_row_for_each_finding(pacs, folder):
+    rows = pacs("validate", "scans", "--csv").stdout.splitlines()
+    assert rows[0].startswith("path,rule,")
+    assert len(rows) == 4
+
+
+def test_hook_of_pre_commit_runs_the_command():
+    hook = (Path(__file__).parent.parent.parent / ".pre-commit-hooks.yaml").read_text()
+    assert "- id: pacs-validate\n" in hook
+    assert "  entry: pacs validate\n" in hook
+    assert "  language: python\n" in hook

@@ -51,13 +51,13 @@ _SEVEN_BIT = frozenset(("iso2022_jp", "iso2022_jp_2"))
 _TERMS = frozenset(term for term, _ in _ESCAPES.values())
 
 
-def unknown_terms(terms: tuple[str, ...]) -> list[str]:
-    """Return those of the values of Specific Character Set that are no defined terms."""
+def unknown_terms(terms: tuple[str, ...]) -> list[int]:
+    """Return which values of Specific Character Set, from 1, are no defined terms."""
     return [
-        term
-        for number, term in enumerate(terms)
+        number
+        for number, term in enumerate(terms, 1)
         if term not in _TERMS
-        and (term not in _SINGLE or term == "ISO_IR 6" or (not term and number))
+        and (term not in _SINGLE or term == "ISO_IR 6" or (not term and number > 1))
         and term not in _WHOLE
     ]
 

@@ -260,7 +260,7 @@ CONTENT_RULES: tuple[Rule, ...] = (
     Rule(
         "series-frame-of-reference",
         _E,
-        "PS3.3 A.1.2.5",
+        "PS3.3 C.7.4.1",
         "One series with two frames of reference",
         "The images of a series that have a frame of reference have the same.",
     ),

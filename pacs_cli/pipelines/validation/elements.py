@@ -173,7 +173,8 @@ class Pass:
     def _private(self, level: Level, tag: int, size: int) -> None:
         group, element = tag & 0xFFFF0000, tag & 0xFFFF
         if 0x10 <= element <= 0xFF:
-            level.creators.add(tag)
+            if len(level.creators) < MOST_KEPT:
+                level.creators.add(tag)
             if not size:
                 self._findings.add("private-creator-empty", self._place(tag), "empty creator")
         elif element > 0xFF and group | element >> 8 not in level.creators:
@@ -202,9 +203,10 @@ class Pass:
     def _declared(self, level: Level) -> None:
         terms = level.texts(_CHARSET)
         self._charsets[-1] = terms
-        for term in unknown_terms(terms):
-            text = term if len(term) < 20 and term.isprintable() else "a term"
-            self._findings.add("charset-unknown", self._place(_CHARSET), f"{text!r} is no term")
+        # a value that stands in the wrong element can be anything, so it is not told
+        for number in unknown_terms(terms):
+            message = f"value {number} is no defined term"
+            self._findings.add("charset-unknown", self._place(_CHARSET), message)
 
     # -- nesting -----------------------------------------------------------------------------
 

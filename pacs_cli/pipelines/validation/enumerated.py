@@ -28,20 +28,21 @@ def _of(source: str, *values: str, at: int | None = None, iod: str = "") -> Enum
 
 
 _YES_NO = ("YES", "NO")
+_PRESENTATIONS = ("COLOR", "MONOCHROME", "MIXED", "TRUE_COLOR", "COLOR_RANGE", "COLOR_REF")
 
 _ROWS: tuple[tuple[str, Enumeration], ...] = (
     ("PatientSex", _of("C.7.1.1", "M", "F", "O")),
     ("PatientIdentityRemoved", _of("C.7.1.1", *_YES_NO)),
     ("Laterality", _of("C.7.3.1", "R", "L")),
-    ("ImageLaterality", _of("C.8.11.7 and others", "R", "L", "U", "B")),
+    ("ImageLaterality", _of("C.8.11.7", "R", "L", "U", "B")),
     ("FrameLaterality", _of("C.7.6.16.2.8", "R", "L", "U", "B")),
-    ("ImageType", _of("C.7.6.1.1.2", "ORIGINAL", "DERIVED", at=0)),
+    ("ImageType", _of("C.7.6.1.1.2, C.8.16.1", "ORIGINAL", "DERIVED", "MIXED", at=0)),
     ("ImageType", _of("C.7.6.1.1.2", "PRIMARY", "SECONDARY", at=1)),
     ("BurnedInAnnotation", _of("C.7.6.1", *_YES_NO)),
     ("RecognizableVisualFeatures", _of("C.7.6.1", *_YES_NO)),
     ("LossyImageCompression", _of("C.7.6.1", "00", "01")),
     ("QualityControlImage", _of("C.7.6.1", *_YES_NO, "BOTH")),
-    ("PresentationLUTShape", _of("C.11.6", "IDENTITY", "INVERSE")),
+    ("PresentationLUTShape", _of("C.11.4, C.11.6", "IDENTITY", "INVERSE", "LIN OD")),
     ("PixelRepresentation", _of("C.7.6.3.1", "0", "1")),
     ("PlanarConfiguration", _of("C.7.6.3.1.3", "0", "1")),
     ("LongitudinalTemporalInformationModified", _of("C.12.1", "UNMODIFIED", "MODIFIED", "REMOVED")),
@@ -54,7 +55,7 @@ _ROWS: tuple[tuple[str, Enumeration], ...] = (
     ("PresentationIntentType", _of("C.8.11.1", "FOR PRESENTATION", "FOR PROCESSING")),
     ("PixelIntensityRelationshipSign", _of("C.8.11.3", "1", "-1")),
     ("VolumetricProperties", _of("C.8.16.2.1.2", "VOLUME", "SAMPLED", "DISTORTED", "MIXED")),
-    ("PixelPresentation", _of("C.8.16.2.1.1", "COLOR", "MONOCHROME", "MIXED", "TRUE_COLOR")),
+    ("PixelPresentation", _of("C.8.16.2.1.1", *_PRESENTATIONS)),
     ("SegmentationType", _of("C.8.20.2", "BINARY", "FRACTIONAL", "LABELMAP")),
     ("SegmentationFractionalType", _of("C.8.20.2", "PROBABILITY", "OCCUPANCY")),
     ("SegmentAlgorithmType", _of("C.8.20.2", "AUTOMATIC", "SEMIAUTOMATIC", "MANUAL")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from pacs_cli.pipelines.validation.findings import Findings, Place
-from pacs_cli.pipelines.validation.levels import Level
+from pacs_cli.pipelines.validation.levels import MOST_KEPT, Level
 from pacs_cli.pipelines.validation.plans import FRAME_GROUPS, SHARED_GROUPS
 
 _FRAMES = 0x00280008
@@ -30,7 +30,8 @@ class FunctionalGroups:
                 self._shared |= _macros(level)
             elif path[0] == FRAME_GROUPS:
                 self._frames += 1
-                self._per_frame.update(_macros(level))
+                if len(self._per_frame) < MOST_KEPT:
+                    self._per_frame.update(_macros(level))
         elif path == (FRAME_GROUPS, _CONTENT) and _INDEX_VALUES in level:
             values = level.longs(_INDEX_VALUES)
             place = Place((*path, _INDEX_VALUES), level.items)
