@@ -62,6 +62,7 @@ class Findings:
     def __init__(self, active: Collection[str] = frozenset(RULES)) -> None:
         self._active = active
         self._found: dict[tuple[str, tuple[int, ...], str], Finding] = {}
+        self._times: dict[tuple[str, tuple[int, ...], str], int] = {}
         self._counts: dict[str, int] = {}
 
     def add(self, rule: str, place: Place, message: str) -> None:
@@ -69,16 +70,16 @@ class Findings:
         if rule not in self._active:
             return
         key = (rule, place.tags, message)
-        known = self._found.get(key)
-        if known is not None:
-            self._found[key] = known._replace(times=known.times + 1)
+        if key in self._times:
+            self._times[key] += 1
             return
         kinds = self._counts.get(rule, 0)
         if kinds < _MOST_OF_A_RULE:
             self._counts[rule] = kinds + 1
             keyword = keyword_at(place.tags[-1]) if place.tags else ""
+            self._times[key] = 1
             self._found[key] = Finding(rule, place.text(), keyword, message)
 
     def all(self) -> list[Finding]:
         """Return them in the order in which they were found."""
-        return list(self._found.values())
+        return [found._replace(times=self._times[key]) for key, found in self._found.items()]
