@@ -89,7 +89,7 @@ def common(sop_class: str, modality: str, uid: str) -> Elements:
         "PatientBirthDate": "19700101",
         "PatientSex": "O",
         "StudyInstanceUID": STUDY,
-        "SeriesInstanceUID": f"{SERIES}.{sop_class.rpartition('.')[2]}",
+        "SeriesInstanceUID": SERIES + sop_class.removeprefix("1.2.840.10008.5.1.4.1.1"),
         "StudyID": "1",
         "SeriesNumber": "1",
         "InstanceNumber": "1",

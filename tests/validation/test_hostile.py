@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pacs_cli.dicom.dictionary import tag_of
 from pacs_cli.dicom.encoding import Bounds
 from pacs_cli.dicom.part10 import file_meta
 from pacs_cli.pipelines.validation import elements
@@ -28,12 +29,21 @@ def rules_of(content: bytes) -> set[str]:
     return {finding.rule for finding in findings.all()}
 
 
+def _ends(elements) -> set[int]:
+    """Return where in a file an element ends, so that what follows may just not be there."""
+    size = len(file(elements)) - len(encode(elements))
+    rows = sorted(elements.items(), key=lambda row: tag_of(row[0]))
+    return {size + len(encode(dict(rows[:count]))) for count in range(len(rows) + 1)}
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_file_that_ends_anywhere_has_findings(name):
     content = FILES[name]
     cuts = range(132, len(content), max(len(content) // 150, 1))
     silent = [cut for cut in cuts if not rules_of(content[:cut])]
-    assert silent == []
+    # between two elements it is a whole file, if what is cut off is optional
+    assert set(silent) <= (_ends(KINDS[name]()) if name in KINDS else set())
+    assert len(silent) < 3
 
 
 @settings(max_examples=150, deadline=None)

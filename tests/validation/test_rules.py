@@ -54,6 +54,10 @@ def test_valid_object_has_no_finding(kind, broken_rules):
     assert broken_rules([file(KINDS[kind]())]) == set()
 
 
+def test_valid_objects_of_one_study_have_no_finding_together(broken_rules):
+    assert broken_rules([file(make()) for make in KINDS.values()]) == set()
+
+
 def test_file_broken_in_two_ways_names_both(broken_rules):
     both = ct_with(StudyDate="20230229", Modality=None)
     assert broken_rules([both]) == {"value-date", "iod-type-1-missing"}
