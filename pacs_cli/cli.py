@@ -45,6 +45,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("index", "pacs_cli.commands.index", "Index files where they lie, and ask the index."),
     Command("dump", "pacs_cli.commands.dump", "Show what stands in files."),
     Command("diff", "pacs_cli.commands.diff", "Show what differs between files."),
+    Command("validate", "pacs_cli.commands.validate", "Find what breaks the standard in files."),
     Command(
         "demo", "pacs_cli.commands.demo", "Send, store and compare real files on this machine."
     ),

@@ -1,4 +1,4 @@
-"""Writes what is derived from the commands: man pages, completions and docs/cli.md.
+"""Writes what is derived from the code: man pages, completions, docs/cli.md, docs/rules.
 
     python -m pacs_cli.generate [--check]
 
@@ -20,6 +20,7 @@ from pacs_cli.completions import bash, fish, keywords, zsh
 from pacs_cli.dicom.dictionary import tags_of_keywords, vr_at
 from pacs_cli.errors import Exit, UsageError
 from pacs_cli.options import OutputOptions
+from pacs_cli.pipelines.validation.pages import rule_pages
 from pacs_cli.report import Report
 
 ROOT = Path(__file__).parent.parent
@@ -144,6 +145,7 @@ def files() -> dict[str, str]:
         "completions/_pacs": zsh(all_pages),
         "completions/pacs.fish": fish(all_pages),
         "completions/pacs.keywords": keywords(_attributes()),
+        **rule_pages(),
     }
     for page in all_pages:
         made[f"man/{page.file}.1"] = _man(page, all_pages)

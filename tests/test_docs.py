@@ -107,6 +107,8 @@ def test_json_fields_are_all_documented(pacs, folder):
     records += pacs("diff", scans / "ct.dcm", scans / "mr.dcm", "--json").json
     records += pacs("diff", scans, disc, "--json").json
     records += pacs("dump", scans / "none", "--keys", "Rows", "--json").json
+    records += pacs("validate", scans, "--json").json
+    records += pacs("validate", "--list-rules", "--json").json
     (scans / "ct.dcm").unlink()
     for command in ("verify", "prune"):
         records += pacs("index", command, scans, "--json").json

@@ -24,7 +24,7 @@ def test_file_is_what_a_fresh_generation_gives(name):
 
 
 def test_nothing_else_stands_among_them():
-    for folder in ("man", "completions"):
+    for folder in ("man", "completions", "docs/rules"):
         kept = {f"{folder}/{path.name}" for path in (ROOT / folder).iterdir()}
         assert kept == {name for name in GENERATED if name.startswith(folder)}
 
@@ -103,16 +103,8 @@ CASES = [
     (
         "pacs ",
         {
-            "echoscu",
-            "findscu",
-            "getscu",
-            "index",
-            "movescu",
-            "storescu",
-            "storescp",
-            "demo",
-            "dump",
-            "diff",
+            *("echoscu", "findscu", "getscu", "index", "movescu", "storescu", "storescp"),
+            *("demo", "diff", "dump", "validate"),
         },
     ),
     (
@@ -126,6 +118,7 @@ CASES = [
     ("pacs echoscu --re", {"--repeat"}),
     ("pacs echoscu ", {"ward", "archive-2"}),
     ("pacs storescu wa", {"ward"}),
+    ("pacs validate --fail-on ", {"error", "warning", "never"}),
     ("pacs storescp --durability ", {"full", "relaxed"}),
     ("pacs findscu ward -k ScheduledProcedureStepSt", _steps("")),
     ("pacs findscu ward --key ScheduledProcedureStepSt", _steps("")),

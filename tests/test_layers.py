@@ -29,12 +29,12 @@ LAYERS: dict[str, set[str]] = {
     "report": {"errors", "options"},
     "commands": {
         *("errors", "wire", "net", "services", "dicom", "archive", "pipelines"),
-        *("config", "options", "receiving", "report"),
+        *("config", "options", "receiving", "report", "__init__"),
     },
     "cli": {"errors", "config", "options", "report", "commands", "__init__"},
     "completions": set(),
     "generate": {"errors", "options", "report", "cli", "completions", "commands", "__init__"}
-    | {"dicom"},
+    | {"dicom", "pipelines"},
     "__main__": {"cli"},
 }
 

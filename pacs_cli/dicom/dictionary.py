@@ -34,6 +34,12 @@ def vr_at(tag: int) -> str:
     return row[0] if row else ""
 
 
+def vm_at(tag: int) -> str:
+    """Return the value multiplicity of a public tag, as "1", "1-n" or "2-2n"; "" when unknown."""
+    row = _row(tag)
+    return row[1] if row else ""
+
+
 @cache
 def tags_of_keywords() -> dict[str, int]:
     """Return keyword -> tag, of every attribute that has a keyword and one tag."""
