@@ -11,6 +11,7 @@ from functools import cache
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from typing import Any
 
 #: VR, VM, name, whether it is retired, keyword.
 _Row = tuple[str, str, str, str, str]
@@ -54,17 +55,35 @@ def _row(tag: int) -> _Row | None:
 
 @cache
 def _table() -> dict[int, _Row]:
-    module = sys.modules.get("pydicom._dicom_dict")
+    table: dict[int, _Row] | None = _pydicom("_dicom_dict", "DicomDictionary")
+    if table is None:
+        # a pydicom that keeps it elsewhere
+        from pydicom import datadict
+
+        return datadict.__dict__["DicomDictionary"]  # type: ignore[no-any-return]
+    return table
+
+
+@cache
+def registered_uids() -> frozenset[str]:
+    """Return every UID of PS3.6 Annex A that pydicom knows."""
+    table: dict[str, object] | None = _pydicom("_uid_dict", "UID_dictionary")
+    if table is None:
+        from pydicom import uid
+
+        return frozenset(uid.__dict__["UID_dictionary"])
+    return frozenset(table)
+
+
+def _pydicom(name: str, table: str) -> Any:
+    """Return a table of a module of pydicom without the rest of it, None when it is not there."""
+    module = sys.modules.get(f"pydicom.{name}")
     if module is None:
         package = PathFinder.find_spec("pydicom")
         folder = Path((package and package.origin) or "").parent
-        spec = spec_from_file_location("_dicom_dict", folder / "_dicom_dict.py")
+        spec = spec_from_file_location(name, folder / f"{name}.py")
         if spec is None or spec.loader is None or not Path(spec.origin or "").is_file():
-            # a pydicom that keeps it elsewhere
-            from pydicom import datadict
-
-            return datadict.__dict__["DicomDictionary"]  # type: ignore[no-any-return]
+            return None
         module = module_from_spec(spec)
         spec.loader.exec_module(module)
-    table: dict[int, _Row] = module.DicomDictionary
-    return table
+    return getattr(module, table, None)

@@ -1,0 +1,469 @@
+"""One file de-identified: read, rewritten, written, read back, proven, and only then named."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from pacs_cli.dicom.dictionary import keyword_at, registered_uids
+from pacs_cli.dicom.elements import Element, inflate, pick, walk
+from pacs_cli.dicom.encoding import (
+    DEFAULT_BOUNDS,
+    EXPLICIT_LITTLE,
+    Encoding,
+    TruncatedDataset,
+    encoding_of,
+    tag_text,
+)
+from pacs_cli.dicom.iods import Iod, iod_of
+from pacs_cli.dicom.part10 import Header, IsDirectory, NotDicom, file_meta, header_of
+from pacs_cli.errors import InputError, OutputError
+from pacs_cli.pipelines.deid.bookkeeping import OURS, additions
+from pacs_cli.pipelines.deid.content import (
+    FACT_TAGS,
+    content_cleaner,
+    is_document,
+    judge_pixels,
+)
+from pacs_cli.pipelines.deid.keys import Keys
+from pacs_cli.pipelines.deid.output import Occupied, Output
+from pacs_cli.pipelines.deid.policy import Level, Policy
+from pacs_cli.pipelines.deid.rewrite import Additions, Rewritten, Subject, rewrite
+from pacs_cli.pipelines.deid.verify import (
+    Class,
+    Needle,
+    Residual,
+    is_excused,
+    is_lasting,
+    needles,
+    search,
+    search_pixels,
+)
+
+_SOP_CLASS, _SOP_INSTANCE = 0x00080016, 0x00080018
+_PATIENT_NAME, _PATIENT_ID, _BIRTH_DATE = 0x00100010, 0x00100020, 0x00100030
+_STUDY, _SERIES = 0x0020000D, 0x0020000E
+
+_FACTS = frozenset({_SOP_CLASS, _SOP_INSTANCE, _STUDY, _SERIES}) | FACT_TAGS
+_HEAD = 16 * 1024
+
+#: Values of a patient, and patients, that one process keeps in mind to search later files for.
+_MOST_NEEDLES, _MOST_PATIENTS = 4096, 1024
+
+#: Between parts of an output that do not touch: of no character of any set.
+_GAP = b"\xff\0\xff"
+
+
+class Withheld(InputError):
+    """A file is not released: `code` says why, in one word."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How files are written.
+
+    out       the folder, or with `is_file` the one file
+    names     what the folders and files are called by: `uid` or `pseudonym`
+    """
+
+    policy: Policy
+    keys: Keys
+    out: Path | None
+    names: str = "uid"
+    is_file: bool = False
+    in_place: bool = False
+    dry_run: bool = False
+    verify: bool = True
+    quarantine: Path | None = None
+    wants_mapping: bool = False
+    wants_changes: bool = False
+
+
+class Outcome(NamedTuple):
+    """What became of one file.
+
+    output    where it is, None when it is withheld
+    code      why it is withheld, "" when it is released
+    patient   a hash of whose it is
+    lasting   needles of the patient that were new to this process
+    known     how many of them it was searched for
+    mapping   (level, old, new) of what was asked for
+    changes   (path, VR, action, why) of each element that changed, when asked for
+    """
+
+    path: str
+    output: str | None = None
+    code: str = ""
+    message: str = ""
+    warning: str = ""
+    patient: bytes = b""
+    lasting: tuple[Needle, ...] = ()
+    known: int = 0
+    mapping: tuple[tuple[str, str, str], ...] = ()
+    changes: tuple[tuple[str, str, str, str], ...] = ()
+    size: int = 0
+
+
+class _Object(NamedTuple):
+    """A data set, what its file says of it, and whose it is."""
+
+    header: Header
+    data: bytes | memoryview
+    encoding: Encoding
+    level: Level
+    subject: Subject
+
+
+@dataclass
+class Worker:
+    """De-identifies files one by one, in one process."""
+
+    settings: Settings
+    _levels: dict[str, Level] = field(default_factory=dict, repr=False)
+    _additions: Additions | None = field(default=None, repr=False)
+    _patients: dict[str, dict[Needle, None]] = field(default_factory=dict, repr=False)
+    _mandatory: dict[str, tuple[frozenset[int], frozenset[int]]] = field(
+        default_factory=dict, repr=False
+    )
+
+    def batch(self, paths: list[str]) -> list[Outcome]:
+        """Return what becomes of some files; raises nothing."""
+        return [self.one(path) for path in paths]
+
+    def one(self, path: str) -> Outcome:
+        """Return what becomes of a file; raises nothing."""
+        try:
+            return self._one(path)
+        except Withheld as error:
+            outcome = Outcome(path, code=error.code, message=str(error))
+        except IsDirectory:
+            outcome = Outcome(path, code="dicomdir", message="a DICOMDIR is never copied")
+        except NotDicom as error:
+            outcome = Outcome(path, code="not-dicom", message=str(error))
+        except OutputError as error:
+            return Outcome(path, code="output", message=str(error))
+        except InputError as error:
+            outcome = Outcome(path, code="unparseable", message=str(error))
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            outcome = Outcome(path, code="unreadable", message=reason)
+        except (MemoryError, RecursionError, OverflowError, ValueError, LookupError) as error:
+            # fails closed: whatever it was, nothing of the file has been released
+            outcome = Outcome(path, code="unparseable", message=f"{type(error).__name__} in it")
+        return self._set_aside(outcome)
+
+    def _one(self, path: str) -> Outcome:
+        whole = _read(path)
+        found = self._understood(whole)
+        header, policy = found.header, self.settings.policy
+        if is_document(header.sop_class_uid):
+            raise Withheld("document", "an encapsulated document, of which nothing can be told")
+        done = self._rewritten(found)
+        verdict = judge_pixels(policy, header.sop_class_uid, done.facts)
+        if verdict.action not in ("keep", "warn"):
+            raise Withheld("burned-in", f"{verdict.reason}; identity may stand in its pixels")
+        content = _content(header, done)
+        place = self._place(done, found.subject)
+        outcome = Outcome(
+            path,
+            warning=verdict.reason,
+            patient=_opaque(self.settings.keys, found.subject.patient),
+            size=len(content),
+            mapping=self._mapping(done, found.subject) if self.settings.wants_mapping else (),
+            changes=_changes(found) if self.settings.wants_changes else (),
+        )
+        return self._released(outcome, content, done, found, place)
+
+    def _understood(self, whole: bytes) -> _Object:
+        """Return the object in a file; raises Withheld or InputError when there is none."""
+        try:
+            header = header_of(whole[:_HEAD], len(whole) <= _HEAD, len(whole))
+        except TruncatedDataset:
+            header = header_of(whole, True, len(whole))
+        sop_class = header.sop_class_uid
+        iod = iod_of(sop_class)
+        if iod is None and sop_class not in registered_uids():
+            raise Withheld("unknown-class", "its SOP class is not one of the standard's")
+        encoding = encoding_of(header.transfer_syntax_uid)
+        data: bytes | memoryview = memoryview(whole)[header.dataset_offset :]
+        if encoding.deflated:
+            data, encoding = inflate(data, DEFAULT_BOUNDS.inflate), EXPLICIT_LITTLE
+        level = self._levels.get(sop_class)
+        if level is None:
+            level = self._levels[sop_class] = self.settings.policy.level(iod)
+        return _Object(header, data, encoding, level, self._subject(data, encoding))
+
+    def _subject(self, data: bytes | memoryview, encoding: Encoding) -> Subject:
+        """Return whose object it is: by PatientID, else by name and birth date, else nobody's."""
+        found = pick(data, encoding, (_PATIENT_ID, _PATIENT_NAME))
+        patient = _text(found.get(_PATIENT_ID, b""))
+        if not patient:
+            more = pick(data, encoding, (_PATIENT_NAME, _BIRTH_DATE))
+            name, birth = (_text(more.get(tag, b"")) for tag in (_PATIENT_NAME, _BIRTH_DATE))
+            patient = f"\n{name}\n{birth}" if name else ""
+        keys = self.settings.keys
+        return Subject(keys, patient, keys.pseudonym(patient), keys.shift(patient))
+
+    def _rewritten(self, found: _Object) -> Rewritten:
+        policy = self.settings.policy
+        if self._additions is None:
+            self._additions = additions(policy)
+        cleaner = content_cleaner(policy, found.encoding)
+
+        def once(subject: Subject) -> Rewritten:
+            return rewrite(
+                found.data,
+                found.encoding,
+                found.level,
+                subject,
+                self._additions,
+                _FACTS,
+                cleaner,
+            )
+
+        done = once(found.subject)
+        has_texts = "descriptors" in policy.clean or any(r.action == "clean" for r in policy.rules)
+        if has_texts:
+            # only now is it known what must not stand in a text
+            words = {
+                needle.text
+                for needle in self._wanted(found.subject.patient, needles(done.removed))
+                if needle.kind in (Class.IDENTITY, Class.UID)
+            }
+            done = once(replace(found.subject, words=words))
+        return done
+
+    def _wanted(self, patient: str, own: set[Needle]) -> set[Needle]:
+        """Return what an object is searched for: what is gone from it, and the patient's."""
+        return own | self._patients.get(patient, {}).keys()
+
+    def _released(
+        self, outcome: Outcome, content: bytes, done: Rewritten, found: _Object, place: Path
+    ) -> Outcome:
+        """Write an object, prove what was written, and only then give it its name."""
+        settings = self.settings
+        lasting: tuple[Needle, ...] = ()
+        known = 0
+        if settings.verify:
+            own = needles(done.removed)
+            lasting, known = self._remember(found.subject.patient, own)
+        if settings.dry_run:
+            if settings.verify:
+                self._prove(content, content, done, found)
+            return outcome._replace(output=str(place), lasting=lasting, known=known)
+        target = Path(outcome.path) if settings.in_place else place
+        output = Output(target.parent)
+        try:
+            output.write(content)
+            if settings.verify:
+                self._prove(output.read(len(content)), content, done, found)
+            if settings.in_place:
+                output.replace(target)
+            else:
+                _put(output, target, content)
+        finally:
+            output.close()
+        return outcome._replace(output=str(target), lasting=lasting, known=known)
+
+    def _remember(self, patient: str, own: set[Needle]) -> tuple[tuple[Needle, ...], int]:
+        """Keep what is the patient's for later files; return what of it is new, and how many."""
+        mine = self._patients.get(patient)
+        if mine is None:
+            if len(self._patients) >= _MOST_PATIENTS:
+                del self._patients[next(iter(self._patients))]
+            mine = self._patients[patient] = {}
+        new = tuple(each for each in own if is_lasting(each) and each not in mine)
+        new = new[: max(0, _MOST_NEEDLES - len(mine))]
+        mine.update(dict.fromkeys(new))
+        return new, len(mine)
+
+    def _prove(self, written: bytes, content: bytes, done: Rewritten, found: _Object) -> None:
+        """Raise Withheld unless an output is what was meant, with nothing of what was removed."""
+        if written != content:
+            raise Withheld("differs", "what is in the file is not what was written")
+        missing = self._missing(found, done)
+        if missing:
+            raise Withheld("types", f"{tag_text(missing)} must be there and would not")
+        if len(set(done.uids.values())) != len(done.uids):
+            raise Withheld("uids", "two UIDs would become one")
+        wanted = self._wanted(found.subject.patient, needles(done.removed))
+        residual = _residual(done, wanted, found.encoding)
+        if residual is not None:
+            raise Withheld("residual", f"a value that was removed still stands in {residual}")
+
+    def _missing(self, found: _Object, done: Rewritten) -> int:
+        """Return a tag of a mandatory module that was there and must be, and is not; 0 for none."""
+        sop_class = found.header.sop_class_uid
+        required = self._mandatory.get(sop_class)
+        if required is None:
+            required = self._mandatory[sop_class] = mandatory(found.level.iod)
+        valued, present = required
+        gone = (done.dropped & present) | (done.emptied & valued)
+        return min(gone) if gone else 0
+
+    def _place(self, done: Rewritten, subject: Subject) -> Path:
+        """Return where an output belongs: by what it says of itself now."""
+        settings = self.settings
+        if settings.is_file and settings.out is not None:
+            return settings.out
+        study, series, instance = (
+            _new_uid(done, tag, subject.keys) for tag in (_STUDY, _SERIES, _SOP_INSTANCE)
+        )
+        first = subject.pseudonym if settings.names == "pseudonym" else ""
+        out = settings.out or Path()
+        return out.joinpath(*filter(None, (_name(first), study, series)), f"{instance}.dcm")
+
+    def _mapping(self, done: Rewritten, subject: Subject) -> tuple[tuple[str, str, str], ...]:
+        rows = [("patient", subject.patient.strip("\n"), subject.pseudonym, str(subject.days))]
+        pairs = [(level, old, f"{new} {days}") for level, old, new, days in rows]
+        uids = [("uid", old.decode("latin-1"), new.decode()) for old, new in done.uids.items()]
+        return (*pairs, *uids)
+
+    def _set_aside(self, outcome: Outcome) -> Outcome:
+        """Copy what is withheld to where it can be looked at."""
+        folder = self.settings.quarantine
+        if folder is None or outcome.code == "dicomdir":
+            return outcome
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            content = Path(outcome.path).read_bytes()
+            number = 0
+            while True:
+                name = Path(outcome.path).name + (f".{number}" if number else "")
+                try:
+                    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+                    descriptor = os.open(folder / name, flags, 0o600)
+                    break
+                except FileExistsError:
+                    number += 1
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "no such name"
+            return outcome._replace(
+                message=f"{outcome.message}; not copied to {folder}: {str(reason).lower()}"
+            )
+        return outcome
+
+
+def mandatory(iod: Iod | None) -> tuple[frozenset[int], frozenset[int]]:
+    """Return the top-level tags of mandatory modules: those of type 1, and of type 1 or 2."""
+    kinds: dict[int, set[str]] = {}
+    for module in iod.mandatory if iod is not None else ():
+        for tag, attribute in module.attributes.items():
+            kinds.setdefault(tag, set()).add(attribute.type)
+    valued = frozenset(tag for tag, types in kinds.items() if "1" in types)
+    return valued, valued | {tag for tag, types in kinds.items() if "2" in types}
+
+
+def _read(path: str) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        parts = []
+        while part := os.read(descriptor, max(status.st_size + 1, 65536)):
+            parts.append(part)
+            if len(part) < status.st_size + 1 and sum(map(len, parts)) == status.st_size:
+                break
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+    finally:
+        os.close(descriptor)
+
+
+def _text(value: bytes) -> str:
+    return value.strip(b" \0").decode("latin-1")
+
+
+def _opaque(keys: Keys, patient: str) -> bytes:
+    return keys.hash(b"patient\0" + patient.encode("latin-1", "replace"))
+
+
+def _name(text: str) -> str:
+    """Return what may be the name of a folder."""
+    return "".join(c if c.isalnum() or c in "._-" else "_" for c in text).strip(".")
+
+
+def _new_uid(done: Rewritten, tag: int, keys: Keys) -> str:
+    """Return a UID of the top level as it is now, or one that stands for the lack of it."""
+    old = done.facts.get(tag, b"").strip(b" \0")
+    new = done.uids.get(old, old) or keys.uid(b"none")
+    text = new.decode("latin-1")
+    return text if all(c in "0123456789." for c in text) and ".." not in text else _name(text)
+
+
+def _content(header: Header, done: Rewritten) -> bytes:
+    """Return a whole file: an empty preamble, file meta of our own, and the data set."""
+    old = header.sop_instance_uid.encode()
+    instance = done.uids.get(old, old).decode()
+    syntax = header.transfer_syntax_uid
+    meta = file_meta(header.sop_class_uid, instance, syntax)
+    if encoding_of(syntax).deflated:
+        packer = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
+        packed = packer.compress(b"".join(done.pieces)) + packer.flush()
+        return meta + packed + b"\0" * (len(packed) % 2)
+    return b"".join((meta, *done.pieces))
+
+
+def _residual(done: Rewritten, wanted: set[Needle], encoding: Encoding) -> str | None:
+    """Return where a removed value still stands, None when it stands nowhere.
+
+    What was written anew is not searched: a dummy, a UID or a date that happens to be like one that
+    is gone tells nothing. Texts that were cleaned are.
+    """
+    kept = [
+        bytes(piece)
+        for number, piece in enumerate(done.pieces)
+        if isinstance(piece, memoryview) and number != done.pixels
+    ]
+    haystack = _GAP.join(kept).lower()
+    for residual in search(haystack, wanted):
+        where = _where(residual, haystack, done, encoding)
+        if where is not None:
+            return where
+    if done.pixels is not None:
+        pixels = bytes(done.pieces[done.pixels])
+        for _ in search_pixels(pixels, wanted):
+            return "the pixel data"
+    return None
+
+
+def _where(residual: Residual, haystack: bytes, done: Rewritten, encoding: Encoding) -> str | None:
+    """Return the element a removed value stands in, None when it may stand there."""
+    text = haystack[residual.offset : residual.offset + residual.length]
+    name = ""
+    whole = b"".join(done.pieces)
+    for event in walk(whole, encoding):
+        if not isinstance(event, Element) or event.tag in OURS:
+            continue
+        value = bytes(event.value).lower()
+        if text in value and not is_excused(residual, text, event.vr, value):
+            name = keyword_at(event.tag) or tag_text(event.tag)
+            break
+    else:
+        return None
+    return name
+
+
+def _changes(found: _Object) -> tuple[tuple[str, str, str, str], ...]:
+    from pacs_cli.pipelines.deid.explain import changes
+
+    return tuple(changes(found.data, found.encoding, found.level))
+
+
+def _put(output: Output, target: Path, content: bytes) -> None:
+    """Give an output its name; the same again is the same, another object there stays."""
+    try:
+        output.place(target)
+    except Occupied:
+        if target.is_file() and target.read_bytes() == content:
+            return
+        raise Withheld(
+            "exists", f"another object with its SOP Instance UID is there: {target}"
+        ) from None
