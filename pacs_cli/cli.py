@@ -43,6 +43,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("getscu", "pacs_cli.commands.getscu", "Get what a peer holds, over one association."),
     Command("storescp", "pacs_cli.commands.storescp", "Receive objects into an indexed archive."),
     Command("index", "pacs_cli.commands.index", "Index files where they lie, and ask the index."),
+    Command("anonymize", "pacs_cli.commands.anonymize", "De-identify files, each output proven."),
     Command(
         "demo", "pacs_cli.commands.demo", "Send, store and compare real files on this machine."
     ),

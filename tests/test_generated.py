@@ -100,7 +100,13 @@ def _steps(path: str) -> set[str]:
 
 
 CASES = [
-    ("pacs ", {"echoscu", "findscu", "getscu", "index", "movescu", "storescu", "storescp", "demo"}),
+    (
+        "pacs ",
+        {
+            *("echoscu", "findscu", "getscu", "index", "movescu", "storescu", "storescp"),
+            *("anonymize", "demo"),
+        },
+    ),
     (
         "pacs index ",
         {"add", "find", "stats", "verify", "prune", "rebuild", "export", "dicomdir"},

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from pacs_cli import __version__
 from pacs_cli.dicom.encoding import Encoding
+from pacs_cli.pipelines.deid.changing import element
 from pacs_cli.pipelines.deid.policy import METHOD_CODES, Policy
 from pacs_cli.pipelines.deid.profile import EDITION, METHODS
-from pacs_cli.pipelines.deid.rewrite import element
 from pacs_cli.pipelines.deid.values import padded
 
 PATIENT_IDENTITY_REMOVED = 0x00120062

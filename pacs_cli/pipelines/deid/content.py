@@ -11,7 +11,7 @@ from typing import NamedTuple
 from pacs_cli.dicom.encoding import Encoding
 from pacs_cli.errors import UsageError
 from pacs_cli.pipelines.deid.policy import Policy
-from pacs_cli.pipelines.deid.rewrite import ContentCleaner
+from pacs_cli.pipelines.deid.subject import ContentCleaner
 
 #: Encapsulated PDF, CDA, STL, OBJ and MTL (PS3.4 B.5).
 _DOCUMENTS = "1.2.840.10008.5.1.4.1.1.104."

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from pacs_cli.errors import OutputError
 
-#: What the system may write of one buffer at once.
-_MOST_AT_ONCE = 1 << 30
+#: What the system takes in one call, IOV_MAX.
+_MOST_PIECES = 1024
 
 
 class Occupied(OutputError):
@@ -45,18 +46,37 @@ class Output:
         self._part.unlink(missing_ok=True)
         return os.open(self._part, flags | os.O_CREAT | os.O_EXCL, 0o666)
 
-    def write(self, content: bytes) -> None:
+    def write(self, content: Sequence[bytes | memoryview]) -> None:
         """Write all of it."""
-        view = memoryview(content)
         try:
-            while view:
-                view = view[os.write(self._descriptor, view[:_MOST_AT_ONCE]) :]
+            for start in range(0, len(content), _MOST_PIECES):
+                pieces = content[start : start + _MOST_PIECES]
+                written, size = os.writev(self._descriptor, pieces), sum(map(len, pieces))
+                if written < size:
+                    # a large one, or a disk that is full in a moment
+                    rest = memoryview(b"".join(pieces))[written:]
+                    while rest:
+                        rest = rest[os.write(self._descriptor, rest) :]
         except OSError as error:
             raise _failure(self._folder, error) from None
 
-    def read(self, size: int) -> bytes:
-        """Return what is there, at most one byte more than `size`."""
-        return os.pread(self._descriptor, size + 1, 0)
+    def read_into(self, buffer: bytearray, size: int) -> bytearray:
+        """Return what is in the file: in the buffer, with more behind it, or a larger one.
+
+        raises  OutputError when there is more or less than `size`
+        """
+        if len(buffer) <= size:
+            buffer = bytearray(size + 1)
+        try:
+            count = at = os.preadv(self._descriptor, [buffer], 0)
+            while count and at <= size:
+                count = os.preadv(self._descriptor, [memoryview(buffer)[at:]], at)
+                at += count
+        except OSError as error:
+            raise _failure(self._folder, error) from None
+        if at != size:
+            raise OutputError(f"cannot read back what was written to {self._folder}")
+        return buffer
 
     def place(self, path: Path) -> None:
         """Give it a name in the same file system; Occupied when that is another's."""

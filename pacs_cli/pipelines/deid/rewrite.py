@@ -7,11 +7,9 @@ is written anew, and the lengths of the items and sequences around it. The encod
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from pacs_cli.dicom.dictionary import registered_uids
 from pacs_cli.dicom.elements import Element, vr_without, walk
 from pacs_cli.dicom.encoding import (
     DEFAULT_BOUNDS,
@@ -32,87 +30,26 @@ from pacs_cli.dicom.encoding import (
     too_deep,
 )
 from pacs_cli.errors import MalformedDataset
-from pacs_cli.pipelines.deid.keys import Keys
+from pacs_cli.pipelines.deid.changing import LONG_VRS, Context, Found, changed, element, header
 from pacs_cli.pipelines.deid.policy import Decision, Kind, Level, Mode
-from pacs_cli.pipelines.deid.values import (
-    cleaned,
-    dummy,
-    is_age_told,
-    is_of_vr,
-    padded,
-    shifted,
+from pacs_cli.pipelines.deid.subject import (
+    MOST_REMEMBERED,
+    MOST_SEARCHED,
+    Additions,
+    Change,
+    ContentCleaner,
+    Piece,
+    Removed,
+    Rewritten,
+    Subject,
 )
 
 _CHARACTER_SET = 0x00080005
-_PATIENT_NAME = 0x00100010
-_CODING_SCHEME_UID = 0x0008010C
 _PIXEL_DATA = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 
 _CREATOR_MASK, _CREATOR_PATTERN = 0x0001FF00, 0x00010000
-_LONG_VRS = frozenset(
-    ("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV")
-)
-
-#: Bytes of a value that is removed which are kept to be searched for.
-_MOST_SEARCHED = 4096
-
-Piece = bytes | memoryview
-
-
-class Removed(NamedTuple):
-    """A value that is gone: what has to be searched for in the end.
-
-    charset  SpecificCharacterSet where it stood, as bytes
-    """
-
-    tag: int
-    vr: str
-    value: bytes
-    charset: bytes
-
-
-@dataclass(frozen=True)
-class Subject:
-    """Whose object it is: what the key makes of the patient.
-
-    words  in lower case, what is taken out of texts that are cleaned
-    """
-
-    keys: Keys
-    patient: str
-    pseudonym: str
-    days: int
-    words: Collection[bytes] = ()
-
-
-#: Cleans a sequence of structured content: the elements from its header on, in an encoding, to what
-#: they become; None where the module is not there.
-ContentCleaner = Callable[[bytes, Encoding, Subject, list[Removed]], bytes]
-
-
-#: Tags and elements, as they are written in an encoding.
-Additions = Callable[[Encoding], Sequence[tuple[int, bytes]]]
-
-
-@dataclass
-class Rewritten:
-    """What became of a data set.
-
-    pieces   in order; views are of what was given, bytes are new
-    removed  every value that is not in it any more
-    uids     old -> new of all that were replaced
-    dropped  tags of the top level that are gone, `emptied` those that have no value any more
-    facts    values of the top level that were asked for
-    pixels   which of the pieces is the pixel data of the top level, None without
-    """
-
-    pieces: list[Piece]
-    removed: list[Removed] = field(default_factory=list)
-    uids: dict[bytes, bytes] = field(default_factory=dict)
-    dropped: set[int] = field(default_factory=set)
-    emptied: set[int] = field(default_factory=set)
-    facts: dict[int, bytes] = field(default_factory=dict)
-    pixels: int | None = None
+#: Bytes of an element of which it is remembered what becomes of it.
+_MOST_MEMORABLE = 1024
 
 
 def rewrite(
@@ -147,22 +84,6 @@ def rewrite(
     return rewriting.done
 
 
-def element(encoding: Encoding, tag: int, vr: str, value: Piece) -> bytes:
-    """Return an element, written as a data set is."""
-    return header(encoding, tag, vr, len(value)) + value
-
-
-def header(encoding: Encoding, tag: int, vr: str, length: int) -> bytes:
-    """Return tag, VR and length (PS3.5 7.1.2 and 7.1.3)."""
-    order = "<" if encoding.little else ">"
-    group, number = tag >> 16, tag & 0xFFFF
-    if not encoding.explicit:
-        return struct.pack(order + "HHL", group, number, length)
-    if vr in _LONG_VRS:
-        return struct.pack(order + "HH2sxxL", group, number, vr.encode(), length)
-    return struct.pack(order + "HH2sH", group, number, vr.encode(), length)
-
-
 class _Place(NamedTuple):
     """Where in the object a data set stands."""
 
@@ -172,14 +93,37 @@ class _Place(NamedTuple):
     charset: bytes
 
 
-class _Found(NamedTuple):
-    """The header of an element, and where its value is; `stop` is 0 for an undefined length."""
+class _Creators:
+    """The private creators of one data set (PS3.5 7.8.1).
 
-    tag: int
-    vr: str
-    length: int
-    offset: int
-    start: int
+    kept       of whose blocks anything stays, in the groups that were `looked_at`
+    """
+
+    def __init__(self) -> None:
+        self._names: dict[int, str] = {}
+        self.kept: set[int] = set()
+        self.looked_at: set[int] = set()
+
+    def is_one(self, tag: int) -> bool:
+        """Whether a tag is that of a creator."""
+        return tag & _CREATOR_MASK == _CREATOR_PATTERN and tag & 0xFFFF >= 0x10
+
+    def add(self, tag: int, name: bytes) -> None:
+        """Note a creator."""
+        if len(self._names) < MOST_REMEMBERED:
+            self._names[tag] = name.decode("latin-1").rstrip("\0 ")
+
+    def block(self, tag: int) -> int:
+        """Return the tag of the creator of an element."""
+        return tag & 0xFFFF0000 | (tag & 0xFF00) >> 8
+
+    def of(self, tag: int) -> str:
+        """Return the creator of an element, "" when it has none."""
+        return self._names.get(self.block(tag), "") if tag & 0x10000 else ""
+
+    def vr(self, tag: int) -> str:
+        """Return the VR of an element that is written without one."""
+        return vr_without(tag, self._names)
 
 
 class _Rewriting:
@@ -207,84 +151,146 @@ class _Rewriting:
 
         is_bounded  whether `end` is its own, and not that of what it is in
         """
-        view, (encoding, level, depth, charset) = self.view, place
+        view, encoding, table = self.view, place.encoding, place.level.table
         explicit, little = encoding.explicit, encoding.little
-        unpack, table = EXPLICIT_HEADER[little], level.table
+        unpack, keeps_private = EXPLICIT_HEADER[little], place.level.keeps_private
+        first, pending, memo = place.depth == 0, self.pending, self._memo(place)
         pieces: list[Piece] = []
-        creators: dict[int, str] = {}
-        kept_blocks: set[int] = set()
-        run, began, first = offset, offset, depth == 0
-        count = 0
+        creators = _Creators()
+        run, began, count = offset, offset, 0
         while offset < end:
             count += 1
             start = offset + 8
             if explicit and start <= end:
+                # in place: a call would cost as much as all the rest
                 group, number, code, length = unpack(view, offset)
-                tag = group << 16 | number
-                vr = SHORT_VRS.get(code, "")
+                tag, vr = group << 16 | number, SHORT_VRS.get(code, "")
                 if not vr:
                     tag, vr, length, start = header_at(view, offset, True, little)
             else:
                 tag, vr, length, start = header_at(view, offset, False, little)
             if tag >= ITEM:
                 break
-            if first and self.pending and tag >= self.pending[-1][0]:
+            new: Sequence[Piece] | None
+            entry = table.get(tag)
+            if tag & 0x10000 and not keeps_private:
+                stop, new = self._private_run(offset, end, place), ()
+            elif first and pending and tag >= pending[-1][0]:
                 if run < offset:
                     pieces.append(view[run:offset])
                 run = offset
-                if self._add(tag, pieces):
-                    # ours stands instead of it
-                    run = offset = self._drop(
-                        _Found(tag, vr or vr_without(tag, creators), length, offset, start),
-                        end,
-                        place._replace(charset=charset),
-                    )
+                stop, new = self._add(Found(tag, vr, length, offset, start), end, place, pieces)
+                if new is None:
+                    # others stand before it; now for itself
                     continue
-            entry = table.get(tag)
-            if entry is not None and entry[0] == vr:
-                decision = entry[1]
-                if entry[2] and length != UNDEFINED:
-                    offset = start + length
-                    if offset > end:
-                        raise past_end(tag, offset)
-                    continue
+            elif entry is None or entry[0] != vr or length == UNDEFINED:
+                found = Found(tag, vr or creators.vr(tag), length, offset, start)
+                decision = self._decided(found, end, place, creators)
+                new, stop = self._apply(found, decision, end, place)
+                if first:
+                    new = self._noted(found, new, stop, len(pieces) + (run < offset))
+                if tag == _CHARACTER_SET and new is None:
+                    place = place._replace(charset=bytes(view[start:stop]))
+                    memo = self._memo(place)
             else:
-                decision = None
-            found = _Found(tag, vr or vr_without(tag, creators), length, offset, start)
-            here = place if charset is place.charset else place._replace(charset=charset)
-            if tag & 0x10000:
-                if tag & _CREATOR_MASK == _CREATOR_PATTERN and length <= end - start:
-                    name = bytes(view[start : start + min(length, 64)])
-                    if len(creators) < 4096:
-                        creators[tag] = name.decode("latin-1").rstrip("\0 ")
-                decision = self._private(found, end, here, creators, kept_blocks)
-            elif decision is None:
-                decision = self._learn(level, found, vr, first)
-            new, stop = self._apply(found, decision, end, here)
-            if tag == _CHARACTER_SET and new is None:
-                charset = bytes(view[start:stop])
-            if first and tag in self._facts and length != UNDEFINED:
-                self.done.facts[tag] = bytes(view[start:stop])
+                stop = start + length
+                if stop > end:
+                    raise past_end(tag, offset)
+                if first and tag in self._facts:
+                    self.done.facts[tag] = bytes(view[start:stop])
+                if entry[2]:
+                    offset = stop
+                    continue
+                raw = bytes(view[offset:stop])
+                change = memo.get(raw)
+                if change is None:
+                    found = Found(tag, vr, length, offset, start)
+                    change = self._change(found, entry[1], place, memo, raw)
+                new = self._carry_out(tag, change, first)
             if new is not None:
                 if run < offset:
                     pieces.append(view[run:offset])
                 pieces += new
                 run = stop
-            elif first and tag in _PIXEL_DATA:
-                # a piece of its own
-                if run < offset:
-                    pieces.append(view[run:offset])
-                self.done.pixels = len(pieces)
-                pieces.append(view[offset:stop])
-                run = stop
             offset = stop
+        if run < offset:
+            pieces.append(view[run:offset])
+        self._left -= count
+        return self._closed(pieces, run != began, offset, end, is_bounded, place)
+
+    def _noted(
+        self, found: Found, new: Sequence[Piece] | None, stop: int, number: int
+    ) -> Sequence[Piece] | None:
+        """Note an element of the top level that is looked at; pixel data is a piece of its own.
+
+        number  of the piece that it would be
+        """
+        if found.tag in self._facts and found.length != UNDEFINED:
+            self.done.facts[found.tag] = bytes(self.view[found.start : stop])
+        if found.tag in _PIXEL_DATA and new is None:
+            self.done.pixels = number
+            return (self.view[found.offset : stop],)
+        return new
+
+    def _memo(self, place: _Place) -> dict[bytes, Change]:
+        key = (place.level, place.charset)
+        memo = self._subject.memo.get(key)
+        if memo is None or len(memo) > MOST_REMEMBERED:
+            if len(self._subject.memo) > MOST_REMEMBERED:
+                self._subject.memo.clear()
+            memo = self._subject.memo[key] = {}
+        return memo
+
+    def _private_run(self, offset: int, end: int, place: _Place) -> int:
+        """Leave out the private elements of a group that follow each other; return their end."""
+        view, (explicit, little) = self.view, (place.encoding.explicit, place.encoding.little)
+        unpack, began, this, count = EXPLICIT_HEADER[little], offset, -1, 0
+        while offset < end:
+            start = offset + 8
+            vr = ""
+            if explicit and start <= end:
+                group, _, code, length = unpack(view, offset)
+                vr = SHORT_VRS.get(code, "")
+            if not vr:
+                tag, vr, length, start = header_at(view, offset, explicit, little)
+                group = tag >> 16
+            if group != this:
+                if this >= 0:
+                    break
+                this = group
+            count += 1
+            if length == UNDEFINED:
+                within = encoding_within(vr or "UN", view, start, place.encoding)
+                offset = skip(view, start, within)
+            else:
+                offset = start + length
+        if offset > end:
+            raise past_end(this << 16, began)
         self._left -= count
         if self._left < 0:
             raise MalformedDataset(f"more than {DEFAULT_BOUNDS.elements} elements", offset)
-        if run < offset:
-            pieces.append(view[run:offset])
-        is_changed = run != began
-        return self._closed(pieces, is_changed, offset, end, is_bounded, place)
+        self.done.private.append((bytes(view[began:offset]), place.encoding, place.charset))
+        return offset
+
+    def _decided(self, found: Found, end: int, place: _Place, creators: _Creators) -> Decision:
+        """Return the decision for an element that is not in the table of its level yet."""
+        tag, level = found.tag, place.level
+        if not tag & 0x10000:
+            decision = level.decide(tag, found.vr)
+            is_plain = found.vr not in ("SQ", "UN") and decision.vr != "SQ"
+            is_special = tag == _CHARACTER_SET or tag in _PIXEL_DATA
+            if is_plain and not is_special:
+                written = found.vr if place.encoding.explicit else ""
+                level.learn(tag, (written, decision, decision.kind is Kind.KEEP))
+            return decision
+        if not creators.is_one(tag):
+            return level.decide(tag, found.vr, creators.of(tag))
+        if found.length <= end - found.start:
+            creators.add(tag, bytes(self.view[found.start : found.start + min(found.length, 64)]))
+        if tag >> 16 not in creators.looked_at:
+            creators.looked_at = {tag >> 16}
+            creators.kept = self._kept_blocks(found.offset, end, place)
+        return _CREATOR_KEPT if tag in creators.kept else _CREATOR_REMOVED
 
     def _closed(
         self,
@@ -296,6 +302,8 @@ class _Rewriting:
         place: _Place,
     ) -> tuple[list[Piece], bool, int]:
         """End a data set, at its length or with an item delimiter, which stays as it is."""
+        if self._left < 0:
+            raise MalformedDataset(f"more than {DEFAULT_BOUNDS.elements} elements", offset)
         if offset < end or not is_bounded:
             tag, _, _, start = header_at(self.view, offset, False, place.encoding.little)
             if start > end:
@@ -307,52 +315,38 @@ class _Rewriting:
             offset = start
         return pieces, is_changed, offset
 
-    def _add(self, tag: int, pieces: list[Piece]) -> bool:
-        """Write what comes before a tag; whether it has been written itself."""
+    def _add(
+        self, found: Found, end: int, place: _Place, pieces: list[Piece]
+    ) -> tuple[int, Sequence[Piece] | None]:
+        """Write what comes before an element or instead of it.
+
+        Returns its end and nothing where ours stands instead of it, else None.
+        """
         written = -1
-        while self.pending and tag >= self.pending[-1][0]:
+        while self.pending and found.tag >= self.pending[-1][0]:
             written, added = self.pending.pop()
             pieces.append(added)
-        return written == tag
-
-    def _learn(self, level: Level, found: _Found, written: str, first: bool) -> Decision:
-        """Return the decision for a public element, and remember it."""
-        decision = level.decide(found.tag, found.vr)
-        is_plain = decision.kind is Kind.KEEP and found.vr not in ("SQ", "UN")
-        is_wanted = found.tag == _CHARACTER_SET or (
-            first and (found.tag in self._facts or found.tag in _PIXEL_DATA)
-        )
-        level.learn(found.tag, (written, decision, is_plain and not is_wanted))
-        return decision
-
-    def _private(
-        self,
-        found: _Found,
-        end: int,
-        place: _Place,
-        creators: dict[int, str],
-        kept: set[int],
-    ) -> Decision:
-        """Return the decision for a private element; a creator stays with what stays of its block.
-
-        source  PS3.5 7.8.1
-        """
-        level, tag = place.level, found.tag
-        if tag & _CREATOR_MASK == _CREATOR_PATTERN and tag & 0xFFFF >= 0x10:
-            if not level.keeps_private:
-                return _CREATOR_REMOVED
-            if not kept or max(kept) >> 16 != tag >> 16:
-                kept.clear()
-                kept.add(tag & 0xFFFF0000)
-                kept |= self._kept_blocks(found.offset, end, place)
-            return _CREATOR_KEPT if tag in kept else _CREATOR_REMOVED
-        creator = creators.get(tag & 0xFFFF0000 | (tag & 0xFF00) >> 8, "")
-        return level.decide(tag, found.vr, creator)
+        if written != found.tag:
+            return found.offset, None
+        items = None
+        if found.vr in ("", "SQ", "UN") or found.length == UNDEFINED:
+            items = self._items_of(found, end, place)
+        if items is None:
+            stop = self._end_of(found, end, place)
+            value = bytes(self.view[found.start : min(stop, found.start + MOST_SEARCHED)])
+            if value:
+                removed = Removed(found.tag, found.vr or "UN", value, place.charset)
+                self.done.removed.append(removed)
+            return stop, ()
+        encoding, inside, is_defined = items
+        stop = inside if is_defined else skip(self.view, found.start, encoding)
+        self._collect(found, stop, encoding, place)
+        return stop, ()
 
     def _kept_blocks(self, offset: int, end: int, place: _Place) -> set[int]:
         """Return the creators in a private group of whose blocks anything stays."""
         view, encoding = self.view, place.encoding
-        group, creators, kept = -1, dict[int, str](), set[int]()
+        group, creators, kept = -1, _Creators(), set[int]()
         while offset < end:
             tag, vr, length, start = header_at(view, offset, encoding.explicit, encoding.little)
             if tag >= ITEM or (group >= 0 and tag >> 16 != group):
@@ -363,20 +357,18 @@ class _Rewriting:
                 offset = skip(view, start, encoding_within(vr, view, start, encoding))
             else:
                 offset = start + length
-            if tag & _CREATOR_MASK == _CREATOR_PATTERN:
-                name = bytes(view[start : min(offset, start + 64)])
-                creators[tag] = name.decode("latin-1").rstrip("\0 ")
+            if creators.is_one(tag):
+                creators.add(tag, bytes(view[start : min(offset, start + 64)]))
                 continue
-            block = tag & 0xFFFF0000 | (tag & 0xFF00) >> 8
-            creator = creators.get(block, "")
-            vr = vr or vr_without(tag, creators)
+            creator = creators.of(tag)
+            vr = vr or creators.vr(tag)
             if creator and place.level.decide(tag, vr, creator).kind is not Kind.REMOVE:
-                kept.add(block)
+                kept.add(creators.block(tag))
         return kept
 
     def _apply(
-        self, found: _Found, decision: Decision, end: int, place: _Place
-    ) -> tuple[list[Piece] | None, int]:
+        self, found: Found, decision: Decision, end: int, place: _Place
+    ) -> tuple[Sequence[Piece] | None, int]:
         """Return the pieces that stand for an element, None when it stays, and its end."""
         if found.vr in ("SQ", "UN") or found.length == UNDEFINED or decision.vr == "SQ":
             items = self._items_of(found, end, place)
@@ -390,10 +382,11 @@ class _Rewriting:
             # pixel data and what looks like it: there is no value to be made of it
             if found.tag in _PIXEL_DATA and kind is not Kind.REMOVE:
                 return None, stop
-            return self._gone(found, stop, place), stop
-        return self._value(found, decision, stop, place), stop
+            decision = decision._replace(kind=Kind.REMOVE)
+        change = self._change(found._replace(length=stop - found.start), decision, place)
+        return self._carry_out(found.tag, change, place.depth == 0), stop
 
-    def _end_of(self, found: _Found, end: int, place: _Place) -> int:
+    def _end_of(self, found: Found, end: int, place: _Place) -> int:
         if found.length == UNDEFINED:
             within = encoding_within(found.vr, self.view, found.start, place.encoding)
             stop = skip(self.view, found.start, within)
@@ -403,9 +396,7 @@ class _Rewriting:
             raise past_end(found.tag, found.offset)
         return stop
 
-    def _items_of(
-        self, found: _Found, end: int, place: _Place
-    ) -> tuple[Encoding, int, bool] | None:
+    def _items_of(self, found: Found, end: int, place: _Place) -> tuple[Encoding, int, bool] | None:
         """Return the encoding, the end and whether that is known of the items, None for no items.
 
         A UN of the standard's that is a sequence is one (PS3.5 6.2.2 note 2), and a private one
@@ -435,7 +426,7 @@ class _Rewriting:
 
     def _sequence(
         self,
-        found: _Found,
+        found: Found,
         decision: Decision,
         items: tuple[Encoding, int, bool],
         place: _Place,
@@ -467,7 +458,7 @@ class _Rewriting:
         if not is_changed:
             return None, stop
         length = UNDEFINED if found.length == UNDEFINED else sum(map(len, pieces))
-        written = found.vr if found.vr in _LONG_VRS else "UN"
+        written = found.vr if found.vr in LONG_VRS else "UN"
         return [header(place.encoding, found.tag, written, length), *pieces], stop
 
     def _items(
@@ -504,82 +495,39 @@ class _Rewriting:
             offset = after
         return pieces, any_changed, offset
 
-    def _value(
-        self, found: _Found, decision: Decision, stop: int, place: _Place
-    ) -> list[Piece] | None:
-        """Return the pieces that stand for an element with a value, None when it stays."""
-        value = bytes(self.view[found.start : stop])
-        kind, new = decision.kind, None
-        vr = decision.vr
-        match kind:
-            case Kind.UID:
-                new = self._uids(value, found.tag)
-            case Kind.SHIFT:
-                new = shifted(value, vr, self._subject.days)
-            case Kind.CHECK_DATE if is_of_vr(value, vr):
-                return None
-            case Kind.AGE if is_age_told(value):
-                return None
-            case Kind.CLEAN:
-                new = self._text(value, vr)
-            case Kind.HASH:
-                text = value.strip(b" \0")
-                new = padded(self._subject.keys.hash(text), vr) if text else value
-            case Kind.REPLACE:
-                new = padded(decision.value, vr)
-            case Kind.PSEUDONYM:
-                new = self._pseudonym(value, found.tag, place)
-        if new is not None:
-            if new == value:
-                return None
-            self._removed(found, value, place)
-            if not new:
-                self._note(found, place, self.done.emptied)
-            made = element(place.encoding, found.tag, vr, new)
-            return [memoryview(made) if kind is Kind.CLEAN else made]
-        if kind in (Kind.SHIFT, Kind.CHECK_DATE, Kind.AGE, Kind.CLEAN):
-            kind = decision.fallback
-        if kind is Kind.REMOVE:
-            return self._gone(found, stop, place)
-        self._removed(found, value, place)
-        if kind is Kind.EMPTY:
-            self._note(found, place, self.done.emptied)
-            return [element(place.encoding, found.tag, vr, b"")]
-        if vr == "SQ":
-            # no items where a sequence should be
-            return [element(place.encoding, found.tag, vr, b"")]
-        return [element(place.encoding, found.tag, vr, dummy(vr, len(value)))]
+    def _change(
+        self,
+        found: Found,
+        decision: Decision,
+        place: _Place,
+        memo: dict[bytes, Change] | None = None,
+        raw: bytes = b"",
+    ) -> Change:
+        context = Context(place.encoding, place.charset, place.depth == 0)
+        change = changed(self.view, found, decision, self._subject, context)
+        if memo is not None and len(raw) <= _MOST_MEMORABLE:
+            memo[raw] = change
+        return change
 
-    def _gone(self, found: _Found, stop: int, place: _Place) -> list[Piece]:
-        self._removed(found, bytes(self.view[found.start : stop][:_MOST_SEARCHED]), place)
-        self._note(found, place, self.done.dropped)
-        return []
+    def _carry_out(self, tag: int, change: Change, is_first: bool) -> Sequence[Piece] | None:
+        """Note what was changed; return the pieces."""
+        done = self.done
+        if change.removed is not None:
+            done.removed.append(change.removed)
+        if change.uids:
+            done.uids.update(change.uids)
+        if is_first:
+            if change.kind is Kind.REMOVE:
+                done.dropped.add(tag)
+            elif change.kind is Kind.EMPTY:
+                done.emptied.add(tag)
+        return change.pieces
 
-    def _drop(self, found: _Found, end: int, place: _Place) -> int:
-        """Leave an element out that is written anew; return its end."""
-        items = None
-        if found.vr in ("SQ", "UN") or found.length == UNDEFINED:
-            items = self._items_of(found, end, place)
-        if items is None:
-            stop = self._end_of(found, end, place)
-            self._removed(found, bytes(self.view[found.start : stop][:_MOST_SEARCHED]), place)
-            return stop
-        encoding, inside, is_bounded = items
-        stop = inside if is_bounded else skip(self.view, found.start, encoding)
-        self._collect(found, stop, encoding, place)
-        return stop
-
-    def _note(self, found: _Found, place: _Place, tags: set[int]) -> None:
+    def _note(self, found: Found, place: _Place, tags: set[int]) -> None:
         if place.depth == 0 and not found.tag & 0x10000:
             tags.add(found.tag)
 
-    def _removed(self, found: _Found, value: bytes, place: _Place) -> None:
-        if value:
-            self.done.removed.append(
-                Removed(found.tag, found.vr, value[:_MOST_SEARCHED], place.charset)
-            )
-
-    def _collect(self, found: _Found, stop: int, encoding: Encoding, place: _Place) -> None:
+    def _collect(self, found: Found, stop: int, encoding: Encoding, place: _Place) -> None:
         """Note every value in a sequence that goes.
 
         What cannot be read in it is gone all the same.
@@ -590,58 +538,16 @@ class _Rewriting:
         try:
             for event in walk(wrapped, encoding):
                 if isinstance(event, Element) and event.value:
-                    kept = bytes(event.value[:_MOST_SEARCHED])
+                    kept = bytes(event.value[:MOST_SEARCHED])
                     if event.tag == _CHARACTER_SET:
                         charset = kept
                     else:
                         self.done.removed.append(Removed(event.tag, event.vr, kept, charset))
         except MalformedDataset:
             self.done.removed.append(
-                Removed(found.tag, "UN", bytes(value[:_MOST_SEARCHED]), charset)
+                Removed(found.tag, "UN", bytes(value[:MOST_SEARCHED]), charset)
             )
-
-    def _uids(self, value: bytes, tag: int) -> bytes:
-        """Return a value of UIDs with others in their place; well-known ones stay.
-
-        source  PS3.15 E.1, code U
-        """
-        parts = []
-        for part in value.split(b"\\"):
-            old = part.strip(b" \0")
-            if old and not is_well_known(old, tag):
-                part = self._subject.keys.uid(old)
-                self.done.uids[old] = part
-            parts.append(part)
-        new = b"\\".join(parts)
-        return new if len(new) % 2 == 0 else new + b"\0"
-
-    def _text(self, value: bytes, vr: str) -> bytes | None:
-        """Return text cleaned; None when nothing of it is left."""
-        new = cleaned(value, self._subject.words)
-        if new == value.strip(b" \0"):
-            return value
-        return padded(new, vr) if new else None
-
-    def _pseudonym(self, value: bytes, tag: int, place: _Place) -> bytes:
-        """Return what the patient is called; another one in a sequence is another one."""
-        text = value.strip(b" \0")
-        name = self._subject.pseudonym
-        if place.depth and text and tag != _PATIENT_NAME:
-            other = text.decode("latin-1")
-            if other != self._subject.patient:
-                name = self._subject.keys.pseudonym(other)
-        return padded(name.encode("ascii"), "LO")
 
 
 _CREATOR_REMOVED = Decision(Kind.REMOVE, "LO", "private")
 _CREATOR_KEPT = Decision(Kind.KEEP, "LO", "private, of a block that stays")
-
-
-def is_well_known(uid: bytes, tag: int = 0) -> bool:
-    """Whether a UID is one of the standard's, which tells nothing of anybody (PS3.6 Annex A).
-
-    Those of coding schemes that HL7 has registered count too, where such a one belongs.
-    """
-    if uid.startswith(b"1.2.840.10008."):
-        return uid.decode("latin-1") in registered_uids()
-    return tag == _CODING_SCHEME_UID and uid.startswith(b"2.16.840.1.113883.6.")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import stat
 import zlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from pacs_cli.dicom.dictionary import keyword_at, registered_uids
-from pacs_cli.dicom.elements import Element, inflate, pick, walk
+from pacs_cli.dicom.dictionary import registered_uids
+from pacs_cli.dicom.elements import inflate, pick
 from pacs_cli.dicom.encoding import (
     DEFAULT_BOUNDS,
     EXPLICIT_LITTLE,
@@ -21,7 +22,7 @@ from pacs_cli.dicom.encoding import (
 from pacs_cli.dicom.iods import Iod, iod_of
 from pacs_cli.dicom.part10 import Header, IsDirectory, NotDicom, file_meta, header_of
 from pacs_cli.errors import InputError, OutputError
-from pacs_cli.pipelines.deid.bookkeeping import OURS, additions
+from pacs_cli.pipelines.deid.bookkeeping import additions
 from pacs_cli.pipelines.deid.content import (
     FACT_TAGS,
     content_cleaner,
@@ -31,17 +32,10 @@ from pacs_cli.pipelines.deid.content import (
 from pacs_cli.pipelines.deid.keys import Keys
 from pacs_cli.pipelines.deid.output import Occupied, Output
 from pacs_cli.pipelines.deid.policy import Level, Policy
-from pacs_cli.pipelines.deid.rewrite import Additions, Rewritten, Subject, rewrite
-from pacs_cli.pipelines.deid.verify import (
-    Class,
-    Needle,
-    Residual,
-    is_excused,
-    is_lasting,
-    needles,
-    search,
-    search_pixels,
-)
+from pacs_cli.pipelines.deid.rewrite import rewrite
+from pacs_cli.pipelines.deid.subject import Additions, Piece, Rewritten, Subject
+from pacs_cli.pipelines.deid.verify import Class, Needle
+from pacs_cli.pipelines.deid.watch import Watch
 
 _SOP_CLASS, _SOP_INSTANCE = 0x00080016, 0x00080018
 _PATIENT_NAME, _PATIENT_ID, _BIRTH_DATE = 0x00100010, 0x00100020, 0x00100030
@@ -50,11 +44,14 @@ _STUDY, _SERIES = 0x0020000D, 0x0020000E
 _FACTS = frozenset({_SOP_CLASS, _SOP_INSTANCE, _STUDY, _SERIES}) | FACT_TAGS
 _HEAD = 16 * 1024
 
-#: Values of a patient, and patients, that one process keeps in mind to search later files for.
-_MOST_NEEDLES, _MOST_PATIENTS = 4096, 1024
+#: Bytes of memory for a file, and how many of a larger one are given back.
+_BUFFER, _MOST_BUFFER = 1024 * 1024, 64 * 1024 * 1024
 
-#: Between parts of an output that do not touch: of no character of any set.
-_GAP = b"\xff\0\xff"
+#: Patients that one process keeps in mind, to search their later files for what is gone.
+_MOST_PATIENTS = 1024
+
+#: Patients of whom it is remembered what becomes of their elements: as many as come in turns.
+_MOST_SUBJECTS = 8
 
 
 class Withheld(InputError):
@@ -94,7 +91,7 @@ class Outcome(NamedTuple):
     patient   a hash of whose it is
     lasting   needles of the patient that were new to this process
     known     how many of them it was searched for
-    mapping   (level, old, new) of what was asked for
+    mapping   (kind, old, new, shift) of what was asked for
     changes   (path, VR, action, why) of each element that changed, when asked for
     """
 
@@ -106,7 +103,7 @@ class Outcome(NamedTuple):
     patient: bytes = b""
     lasting: tuple[Needle, ...] = ()
     known: int = 0
-    mapping: tuple[tuple[str, str, str], ...] = ()
+    mapping: tuple[tuple[str, ...], ...] = ()
     changes: tuple[tuple[str, str, str, str], ...] = ()
     size: int = 0
 
@@ -128,10 +125,16 @@ class Worker:
     settings: Settings
     _levels: dict[str, Level] = field(default_factory=dict, repr=False)
     _additions: Additions | None = field(default=None, repr=False)
-    _patients: dict[str, dict[Needle, None]] = field(default_factory=dict, repr=False)
+    _watches: dict[str, Watch] = field(default_factory=dict, repr=False)
+    _subjects: dict[str, Subject] = field(default_factory=dict, repr=False)
     _mandatory: dict[str, tuple[frozenset[int], frozenset[int]]] = field(
         default_factory=dict, repr=False
     )
+
+    def __post_init__(self) -> None:
+        self._input = _Input()
+        self._output = bytearray(_BUFFER)
+        self._told: tuple[bytes, tuple[Needle, ...]] = (b"", ())
 
     def batch(self, paths: list[str]) -> list[Outcome]:
         """Return what becomes of some files; raises nothing."""
@@ -139,6 +142,7 @@ class Worker:
 
     def one(self, path: str) -> Outcome:
         """Return what becomes of a file; raises nothing."""
+        self._told = (b"", ())
         try:
             return self._one(path)
         except Withheld as error:
@@ -157,11 +161,12 @@ class Worker:
         except (MemoryError, RecursionError, OverflowError, ValueError, LookupError) as error:
             # fails closed: whatever it was, nothing of the file has been released
             outcome = Outcome(path, code="unparseable", message=f"{type(error).__name__} in it")
-        return self._set_aside(outcome)
+        # what is withheld tells of its patient all the same
+        patient, lasting = self._told
+        return self._set_aside(outcome._replace(patient=patient, lasting=lasting))
 
     def _one(self, path: str) -> Outcome:
-        whole = _read(path)
-        found = self._understood(whole)
+        found = self._understood(self._input.read(path))
         header, policy = found.header, self.settings.policy
         if is_document(header.sop_class_uid):
             raise Withheld("document", "an encapsulated document, of which nothing can be told")
@@ -175,24 +180,26 @@ class Worker:
             path,
             warning=verdict.reason,
             patient=_opaque(self.settings.keys, found.subject.patient),
-            size=len(content),
+            size=sum(map(len, content)),
             mapping=self._mapping(done, found.subject) if self.settings.wants_mapping else (),
             changes=_changes(found) if self.settings.wants_changes else (),
         )
         return self._released(outcome, content, done, found, place)
 
-    def _understood(self, whole: bytes) -> _Object:
+    def _understood(self, whole: memoryview) -> _Object:
         """Return the object in a file; raises Withheld or InputError when there is none."""
         try:
-            header = header_of(whole[:_HEAD], len(whole) <= _HEAD, len(whole))
+            header = header_of(bytes(whole[:_HEAD]), len(whole) <= _HEAD, len(whole))
         except TruncatedDataset:
-            header = header_of(whole, True, len(whole))
+            if len(whole) <= _HEAD:
+                raise
+            header = header_of(bytes(whole), True, len(whole))
         sop_class = header.sop_class_uid
         iod = iod_of(sop_class)
         if iod is None and sop_class not in registered_uids():
             raise Withheld("unknown-class", "its SOP class is not one of the standard's")
         encoding = encoding_of(header.transfer_syntax_uid)
-        data: bytes | memoryview = memoryview(whole)[header.dataset_offset :]
+        data: bytes | memoryview = whole[header.dataset_offset :]
         if encoding.deflated:
             data, encoding = inflate(data, DEFAULT_BOUNDS.inflate), EXPLICIT_LITTLE
         level = self._levels.get(sop_class)
@@ -208,8 +215,14 @@ class Worker:
             more = pick(data, encoding, (_PATIENT_NAME, _BIRTH_DATE))
             name, birth = (_text(more.get(tag, b"")) for tag in (_PATIENT_NAME, _BIRTH_DATE))
             patient = f"\n{name}\n{birth}" if name else ""
-        keys = self.settings.keys
-        return Subject(keys, patient, keys.pseudonym(patient), keys.shift(patient))
+        subject = self._subjects.get(patient)
+        if subject is None:
+            keys = self.settings.keys
+            if len(self._subjects) >= _MOST_SUBJECTS:
+                self._subjects.clear()
+            subject = Subject(keys, patient, keys.pseudonym(patient), keys.shift(patient))
+            self._subjects[patient] = subject
+        return subject
 
     def _rewritten(self, found: _Object) -> Rewritten:
         policy = self.settings.policy
@@ -234,36 +247,49 @@ class Worker:
             # only now is it known what must not stand in a text
             words = {
                 needle.text
-                for needle in self._wanted(found.subject.patient, needles(done.removed))
+                for needle in self._watch(found.subject.patient).wanted(done)
                 if needle.kind in (Class.IDENTITY, Class.UID)
             }
-            done = once(replace(found.subject, words=words))
+            done = once(replace(found.subject, words=words, memo={}))
         return done
 
-    def _wanted(self, patient: str, own: set[Needle]) -> set[Needle]:
-        """Return what an object is searched for: what is gone from it, and the patient's."""
-        return own | self._patients.get(patient, {}).keys()
+    def _watch(self, patient: str) -> Watch:
+        """Return what is known of a patient; of many, those that came first are forgotten."""
+        watch = self._watches.get(patient)
+        if watch is None:
+            if len(self._watches) >= _MOST_PATIENTS:
+                del self._watches[next(iter(self._watches))]
+            watch = self._watches[patient] = Watch()
+        return watch
 
     def _released(
-        self, outcome: Outcome, content: bytes, done: Rewritten, found: _Object, place: Path
+        self,
+        outcome: Outcome,
+        content: list[Piece],
+        done: Rewritten,
+        found: _Object,
+        place: Path,
     ) -> Outcome:
         """Write an object, prove what was written, and only then give it its name."""
         settings = self.settings
+        watch = self._watch(found.subject.patient)
+        new: set[Needle] = set()
         lasting: tuple[Needle, ...] = ()
-        known = 0
         if settings.verify:
-            own = needles(done.removed)
-            lasting, known = self._remember(found.subject.patient, own)
+            new, lasting = watch.learn(done)
+            self._told = (outcome.patient, lasting)
+        known = len(watch.lasting)
         if settings.dry_run:
             if settings.verify:
-                self._prove(content, content, done, found)
+                self._prove(bytearray(b"".join(content)), content, done, found, new)
             return outcome._replace(output=str(place), lasting=lasting, known=known)
         target = Path(outcome.path) if settings.in_place else place
         output = Output(target.parent)
         try:
             output.write(content)
             if settings.verify:
-                self._prove(output.read(len(content)), content, done, found)
+                written = output.read_into(self._output, outcome.size)
+                self._prove(written, content, done, found, new)
             if settings.in_place:
                 output.replace(target)
             else:
@@ -272,29 +298,34 @@ class Worker:
             output.close()
         return outcome._replace(output=str(target), lasting=lasting, known=known)
 
-    def _remember(self, patient: str, own: set[Needle]) -> tuple[tuple[Needle, ...], int]:
-        """Keep what is the patient's for later files; return what of it is new, and how many."""
-        mine = self._patients.get(patient)
-        if mine is None:
-            if len(self._patients) >= _MOST_PATIENTS:
-                del self._patients[next(iter(self._patients))]
-            mine = self._patients[patient] = {}
-        new = tuple(each for each in own if is_lasting(each) and each not in mine)
-        new = new[: max(0, _MOST_NEEDLES - len(mine))]
-        mine.update(dict.fromkeys(new))
-        return new, len(mine)
+    def _prove(
+        self,
+        written: bytearray,
+        content: list[Piece],
+        done: Rewritten,
+        found: _Object,
+        new: set[Needle],
+    ) -> None:
+        """Raise Withheld unless an output is what was meant, with nothing of what was removed.
 
-    def _prove(self, written: bytes, content: bytes, done: Rewritten, found: _Object) -> None:
-        """Raise Withheld unless an output is what was meant, with nothing of what was removed."""
-        if written != content:
-            raise Withheld("differs", "what is in the file is not what was written")
+        written  what is in the file, and perhaps more behind it
+        """
+        at = 0
+        for piece in content:
+            if not written.startswith(piece, at, at + len(piece)):
+                raise Withheld("differs", "what is in the file is not what was written")
+            at += len(piece)
         missing = self._missing(found, done)
         if missing:
             raise Withheld("types", f"{tag_text(missing)} must be there and would not")
         if len(set(done.uids.values())) != len(done.uids):
             raise Withheld("uids", "two UIDs would become one")
-        wanted = self._wanted(found.subject.patient, needles(done.removed))
-        residual = _residual(done, wanted, found.encoding)
+        offset = len(content[0])
+        if encoding_of(found.header.transfer_syntax_uid).deflated:
+            inflated = inflate(written[offset:at], DEFAULT_BOUNDS.inflate)
+            written, offset = bytearray(inflated), 0
+        watch = self._watch(found.subject.patient)
+        residual = watch.residual(done, written, offset, new, found.encoding)
         if residual is not None:
             raise Withheld("residual", f"a value that was removed still stands in {residual}")
 
@@ -320,11 +351,14 @@ class Worker:
         out = settings.out or Path()
         return out.joinpath(*filter(None, (_name(first), study, series)), f"{instance}.dcm")
 
-    def _mapping(self, done: Rewritten, subject: Subject) -> tuple[tuple[str, str, str], ...]:
-        rows = [("patient", subject.patient.strip("\n"), subject.pseudonym, str(subject.days))]
-        pairs = [(level, old, f"{new} {days}") for level, old, new, days in rows]
-        uids = [("uid", old.decode("latin-1"), new.decode()) for old, new in done.uids.items()]
-        return (*pairs, *uids)
+    def _mapping(self, done: Rewritten, subject: Subject) -> tuple[tuple[str, ...], ...]:
+        """Return kind, old, new and shift of what was replaced."""
+        old = subject.patient.strip("\n")
+        uids = [(b.decode("latin-1"), a.decode()) for b, a in done.uids.items()]
+        return (
+            ("patient", old, subject.pseudonym, str(subject.days)),
+            *(("uid", before, after, "") for before, after in uids),
+        )
 
     def _set_aside(self, outcome: Outcome) -> Outcome:
         """Copy what is withheld to where it can be looked at."""
@@ -363,18 +397,33 @@ def mandatory(iod: Iod | None) -> tuple[frozenset[int], frozenset[int]]:
     return valued, valued | {tag for tag, types in kinds.items() if "2" in types}
 
 
-def _read(path: str) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        status = os.fstat(descriptor)
-        parts = []
-        while part := os.read(descriptor, max(status.st_size + 1, 65536)):
-            parts.append(part)
-            if len(part) < status.st_size + 1 and sum(map(len, parts)) == status.st_size:
-                break
-        return parts[0] if len(parts) == 1 else b"".join(parts)
-    finally:
-        os.close(descriptor)
+class _Input:
+    """Reads files into memory that is used again: new memory costs as much as reading."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray(_BUFFER)
+
+    def read(self, path: str) -> memoryview:
+        """Return what is in a file, until the next is read.
+
+        raises  OSError; InputError when it is no regular file
+        """
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise InputError("not a regular file")
+            if status.st_size > len(self._buffer) or len(self._buffer) > _MOST_BUFFER:
+                self._buffer = bytearray(max(status.st_size, _BUFFER))
+            view, size = memoryview(self._buffer)[: status.st_size], 0
+            while size < status.st_size:
+                count = os.readv(descriptor, [view[size:]])
+                if not count:
+                    raise InputError("it became shorter while it was read")
+                size += count
+            return view
+        finally:
+            os.close(descriptor)
 
 
 def _text(value: bytes) -> str:
@@ -398,8 +447,8 @@ def _new_uid(done: Rewritten, tag: int, keys: Keys) -> str:
     return text if all(c in "0123456789." for c in text) and ".." not in text else _name(text)
 
 
-def _content(header: Header, done: Rewritten) -> bytes:
-    """Return a whole file: an empty preamble, file meta of our own, and the data set."""
+def _content(header: Header, done: Rewritten) -> list[Piece]:
+    """Return a whole file: an empty preamble and file meta of our own, then the data set."""
     old = header.sop_instance_uid.encode()
     instance = done.uids.get(old, old).decode()
     syntax = header.transfer_syntax_uid
@@ -407,48 +456,8 @@ def _content(header: Header, done: Rewritten) -> bytes:
     if encoding_of(syntax).deflated:
         packer = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
         packed = packer.compress(b"".join(done.pieces)) + packer.flush()
-        return meta + packed + b"\0" * (len(packed) % 2)
-    return b"".join((meta, *done.pieces))
-
-
-def _residual(done: Rewritten, wanted: set[Needle], encoding: Encoding) -> str | None:
-    """Return where a removed value still stands, None when it stands nowhere.
-
-    What was written anew is not searched: a dummy, a UID or a date that happens to be like one that
-    is gone tells nothing. Texts that were cleaned are.
-    """
-    kept = [
-        bytes(piece)
-        for number, piece in enumerate(done.pieces)
-        if isinstance(piece, memoryview) and number != done.pixels
-    ]
-    haystack = _GAP.join(kept).lower()
-    for residual in search(haystack, wanted):
-        where = _where(residual, haystack, done, encoding)
-        if where is not None:
-            return where
-    if done.pixels is not None:
-        pixels = bytes(done.pieces[done.pixels])
-        for _ in search_pixels(pixels, wanted):
-            return "the pixel data"
-    return None
-
-
-def _where(residual: Residual, haystack: bytes, done: Rewritten, encoding: Encoding) -> str | None:
-    """Return the element a removed value stands in, None when it may stand there."""
-    text = haystack[residual.offset : residual.offset + residual.length]
-    name = ""
-    whole = b"".join(done.pieces)
-    for event in walk(whole, encoding):
-        if not isinstance(event, Element) or event.tag in OURS:
-            continue
-        value = bytes(event.value).lower()
-        if text in value and not is_excused(residual, text, event.vr, value):
-            name = keyword_at(event.tag) or tag_text(event.tag)
-            break
-    else:
-        return None
-    return name
+        return [meta, packed + b"\0" * (len(packed) % 2)]
+    return [meta, *done.pieces]
 
 
 def _changes(found: _Object) -> tuple[tuple[str, str, str, str], ...]:
@@ -457,12 +466,12 @@ def _changes(found: _Object) -> tuple[tuple[str, str, str, str], ...]:
     return tuple(changes(found.data, found.encoding, found.level))
 
 
-def _put(output: Output, target: Path, content: bytes) -> None:
+def _put(output: Output, target: Path, content: list[Piece]) -> None:
     """Give an output its name; the same again is the same, another object there stays."""
     try:
         output.place(target)
     except Occupied:
-        if target.is_file() and target.read_bytes() == content:
+        if target.is_file() and target.read_bytes() == b"".join(content):
             return
         raise Withheld(
             "exists", f"another object with its SOP Instance UID is there: {target}"

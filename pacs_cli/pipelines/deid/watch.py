@@ -1,0 +1,148 @@
+"""The search of outputs for what was removed, made once for what is the same in many files.
+
+A patient's files have most values in common, those that go and those that stay. What stays comes in
+pieces between what changes; a piece that has been searched for a value needs not be again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pacs_cli.dicom.dictionary import keyword_at
+from pacs_cli.dicom.elements import Element, walk
+from pacs_cli.dicom.encoding import Encoding, tag_text
+from pacs_cli.pipelines.deid.bookkeeping import OURS
+from pacs_cli.pipelines.deid.subject import Rewritten
+from pacs_cli.pipelines.deid.verify import (
+    Needle,
+    Residual,
+    is_excused,
+    is_for_pixels,
+    is_lasting,
+    may_have_text,
+    needles,
+    search,
+    search_whole,
+)
+
+#: Of values and of pieces, before those of them that need not be kept are forgotten.
+_MOST = 4096
+
+#: Between pieces that do not touch: of no character of any set.
+_GAP = b"\xff\0\xff"
+
+
+class Watch:
+    """What one patient's outputs are searched for, in one process.
+
+    known   every value of which it is remembered which pieces were searched for it: what is the
+            patient's, and what came in more than one file
+    """
+
+    def __init__(self) -> None:
+        self.lasting: dict[Needle, None] = {}
+        self._log: list[Needle] = []
+        self._known: set[Needle] = set()
+        self._once: set[Needle] = set()
+        self._searched: dict[bytes, int] = {}
+        self._is_ascii = True
+
+    def learn(self, done: Rewritten) -> tuple[set[Needle], tuple[Needle, ...]]:
+        """Take in what was removed from an object.
+
+        returns  what came for the first time, or the first time since it was forgotten; and what of
+                 it is the patient's and was not known before
+        """
+        new = needles(done) - self._known
+        lasting = []
+        for needle in new:
+            if is_lasting(needle) and len(self.lasting) < _MOST:
+                lasting.append(needle)
+            if is_lasting(needle) or needle in self._once:
+                self._log.append(needle)
+                self._known.add(needle)
+        self.lasting.update(dict.fromkeys(lasting))
+        if len(self._once) > _MOST:
+            self._once.clear()
+        self._once |= new
+        if len(self._log) > _MOST:
+            self._forget()
+        self._is_ascii = self._is_ascii and all(
+            needle.text.isascii() for needle in new if is_for_pixels(needle)
+        )
+        return new, tuple(lasting)
+
+    def _forget(self) -> None:
+        self._log = list(self.lasting)
+        self._known = set(self._log)
+        self._searched.clear()
+
+    def wanted(self, done: Rewritten) -> set[Needle]:
+        """Return all that an object is to be searched for."""
+        return needles(done) | self.lasting.keys()
+
+    def residual(
+        self,
+        done: Rewritten,
+        written: bytearray,
+        offset: int,
+        new: set[Needle],
+        encoding: Encoding,
+    ) -> str | None:
+        """Return where a removed value still stands in an output, None when it stands nowhere.
+
+        written  the file, with the data set from `offset` on; or, inflated, the data set alone
+        new      of `learn`
+
+        What was written anew is not searched: a dummy, a UID or a date that happens to be like one
+        that is gone tells nothing. Texts that were cleaned are.
+        """
+        kept: list[bytes] = []
+        pixels = None
+        for number, piece in enumerate(done.pieces):
+            end = offset + len(piece)
+            if number == done.pixels:
+                # behind its header
+                pixels = (offset + 12, end)
+            elif isinstance(piece, memoryview):
+                kept.append(bytes(written[offset:end]))
+            offset = end
+        for residual in self._found(kept, new):
+            where = _where(residual, done, encoding)
+            if where is not None:
+                return where
+        if len(self._searched) > _MOST:
+            self._searched.clear()
+        self._searched.update(dict.fromkeys(kept, len(self._log)))
+        if pixels is not None and may_have_text(written, *pixels, self._is_ascii):
+            wanted = filter(is_for_pixels, self.wanted(done))
+            for _ in search_whole(bytes(written[slice(*pixels)]).lower(), wanted):
+                return "the pixel data"
+        return None
+
+    def _found(self, kept: list[bytes], new: set[Needle]) -> Iterable[Residual]:
+        """Yield what is found: of what is new in all pieces, of the rest where it was not looked
+        for before."""
+        yield from search(_GAP.join(kept).lower(), new)
+        behind: dict[int, list[bytes]] = {}
+        count = len(self._log)
+        for piece in kept:
+            at = self._searched.get(piece, 0)
+            if at < count:
+                behind.setdefault(at, []).append(piece)
+        for at, pieces in behind.items():
+            yield from search(_GAP.join(pieces).lower(), self._log[at:])
+
+
+def _where(residual: Residual, done: Rewritten, encoding: Encoding) -> str | None:
+    """Return the element a removed value stands in, None when it may stand there."""
+    wanted = (Needle(residual.text, residual.kind),)
+    header = b"".join(done.pieces[: done.pixels])
+    rest = b"" if done.pixels is None else b"".join(done.pieces[done.pixels + 1 :])
+    for event in walk(header + rest, encoding):
+        if not isinstance(event, Element) or event.tag in OURS:
+            continue
+        value = bytes(event.value).lower()
+        if any(search(value, wanted)) and not is_excused(residual, event.tag, event.vr, value):
+            return keyword_at(event.tag) or tag_text(event.tag)
+    return None
