@@ -39,6 +39,7 @@ from pacs_cli.pipelines.deid.verify import (
     Needle,
     is_excused,
     is_for_pixels,
+    items_in,
     needles,
     removed_from,
     search,
@@ -160,6 +161,10 @@ def _elements(
         elif isinstance(event, Element):
             if not place and event.tag in _PIXEL_DATA:
                 pixels.append(bytes(event.value))
+            elif (items := items_in(event)) is not None:
+                # items of a sequence, by place as those of any other
+                inner, _ = _elements(*items)
+                found.update(((*place, event.tag, *at[1:]), each) for at, each in inner.items())
             else:
                 found[*place, event.tag] = (event.vr, bytes(event.value))
     return found, b"".join(pixels)

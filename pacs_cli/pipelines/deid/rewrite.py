@@ -162,7 +162,6 @@ class _Rewriting:
             count += 1
             start = offset + 8
             if explicit and start <= end:
-                # in place: a call would cost as much as all the rest
                 group, number, code, length = unpack(view, offset)
                 tag, vr = group << 16 | number, SHORT_VRS.get(code, "")
                 if not vr:
@@ -176,10 +175,9 @@ class _Rewriting:
             if tag & 0x10000 and not keeps_private:
                 stop, new = self._private_run(offset, end, place), ()
             elif first and pending and tag >= pending[-1][0]:
-                if run < offset:
-                    pieces.append(view[run:offset])
+                found = Found(tag, vr, length, offset, start)
+                stop, new = self._add(found, end, place, pieces, run)
                 run = offset
-                stop, new = self._add(Found(tag, vr, length, offset, start), end, place, pieces)
                 if new is None:
                     # others stand before it; now for itself
                     continue
@@ -202,10 +200,9 @@ class _Rewriting:
                     offset = stop
                     continue
                 raw = bytes(view[offset:stop])
-                change = memo.get(raw)
-                if change is None:
-                    found = Found(tag, vr, length, offset, start)
-                    change = self._change(found, entry[1], place, memo, raw)
+                change = memo.get(raw) or self._change(
+                    Found(tag, vr, length, offset, start), entry[1], place, memo, raw
+                )
                 new = self._carry_out(tag, change, first)
             if new is not None:
                 if run < offset:
@@ -316,13 +313,15 @@ class _Rewriting:
         return pieces, is_changed, offset
 
     def _add(
-        self, found: Found, end: int, place: _Place, pieces: list[Piece]
+        self, found: Found, end: int, place: _Place, pieces: list[Piece], run: int
     ) -> tuple[int, Sequence[Piece] | None]:
-        """Write what comes before an element or instead of it.
+        """Write what stays before an element from `run` on, and ours before or instead of it.
 
         Returns its end and nothing where ours stands instead of it, else None.
         """
         written = -1
+        if run < found.offset:
+            pieces.append(self.view[run : found.offset])
         while self.pending and found.tag >= self.pending[-1][0]:
             written, added = self.pending.pop()
             pieces.append(added)
@@ -533,7 +532,7 @@ class _Rewriting:
         What cannot be read in it is gone all the same.
         """
         value = self.view[found.start : stop]
-        wrapped = header(encoding, 0x00081111, "SQ", len(value) & UNDEFINED - 1) + bytes(value)
+        wrapped = header(encoding, 0x00081111, "SQ", min(len(value), UNDEFINED - 1)) + bytes(value)
         charset = place.charset
         try:
             for event in walk(wrapped, encoding):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from pacs_cli.dicom.elements import Element, walk
 from pacs_cli.dicom.encoding import Encoding
 from pacs_cli.errors import MalformedDataset
-from pacs_cli.pipelines.deid.changing import is_well_known
+from pacs_cli.pipelines.deid.changing import element, is_well_known
 from pacs_cli.pipelines.deid.policy import PATIENT_ID
 from pacs_cli.pipelines.deid.profile import TABLE
 from pacs_cli.pipelines.deid.subject import MOST_SEARCHED, Removed, Rewritten
@@ -93,6 +93,18 @@ def needles(done: Rewritten) -> set[Needle]:
     for run, encoding, charset in done.private:
         found.update(_of_run(run, encoding, charset))
     return found
+
+
+def items_in(found: Element) -> tuple[bytes, Encoding] | None:
+    """Return the items of a sequence that is written as UN, as a sequence of a data set; else None.
+
+    source  PS3.5 6.2.2
+    """
+    first = bytes(found.value[:4])
+    if found.vr != "UN" or first not in (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00"):
+        return None
+    encoding = Encoding(explicit=True, little=found.value[0] == 0xFE)
+    return element(encoding, 0x00081199, "SQ", bytes(found.value)), encoding
 
 
 def removed_from(run: bytes, encoding: Encoding, charset: bytes) -> list[Removed]:

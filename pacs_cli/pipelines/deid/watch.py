@@ -6,12 +6,13 @@ pieces between what changes; a piece that has been searched for a value needs no
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from pacs_cli.dicom.dictionary import keyword_at
-from pacs_cli.dicom.elements import Element, walk
+from pacs_cli.dicom.elements import Element, SequenceEnd, SequenceStart, walk
 from pacs_cli.dicom.encoding import Encoding, tag_text
 from pacs_cli.pipelines.deid.bookkeeping import OURS
+from pacs_cli.pipelines.deid.policy import Kind, Level, Mode
 from pacs_cli.pipelines.deid.subject import Rewritten
 from pacs_cli.pipelines.deid.verify import (
     Needle,
@@ -19,6 +20,7 @@ from pacs_cli.pipelines.deid.verify import (
     is_excused,
     is_for_pixels,
     is_lasting,
+    items_in,
     may_have_text,
     needles,
     search,
@@ -30,6 +32,10 @@ _MOST = 4096
 
 #: Between pieces that do not touch: of no character of any set.
 _GAP = b"\xff\0\xff"
+
+
+#: What lets an option or a rule keep a value.
+_MEANT = frozenset({Kind.KEEP, Kind.CHECK_DATE, Kind.AGE, Kind.CLEAN})
 
 
 class Watch:
@@ -88,6 +94,7 @@ class Watch:
         offset: int,
         new: set[Needle],
         encoding: Encoding,
+        level: Level,
     ) -> str | None:
         """Return where a removed value still stands in an output, None when it stands nowhere.
 
@@ -108,7 +115,7 @@ class Watch:
                 kept.append(bytes(written[offset:end]))
             offset = end
         for residual in self._found(kept, new):
-            where = _where(residual, done, encoding)
+            where = _where(residual, done, encoding, level)
             if where is not None:
                 return where
         if len(self._searched) > _MOST:
@@ -134,15 +141,38 @@ class Watch:
             yield from search(_GAP.join(pieces).lower(), self._log[at:])
 
 
-def _where(residual: Residual, done: Rewritten, encoding: Encoding) -> str | None:
-    """Return the element a removed value stands in, None when it may stand there."""
+def _where(residual: Residual, done: Rewritten, encoding: Encoding, level: Level) -> str | None:
+    """Return the element a removed value stands in, None when it may stand there.
+
+    It may where an option or a rule keeps just this value, whatever else it stood in.
+    """
     wanted = (Needle(residual.text, residual.kind),)
     header = b"".join(done.pieces[: done.pixels])
     rest = b"" if done.pixels is None else b"".join(done.pieces[done.pixels + 1 :])
-    for event in walk(header + rest, encoding):
-        if not isinstance(event, Element) or event.tag in OURS:
+    for found, where in _elements(header + rest, encoding, level):
+        value = bytes(found.value).lower()
+        if not any(search(value, wanted)) or is_excused(residual, found.tag, found.vr, value):
             continue
-        value = bytes(event.value).lower()
-        if any(search(value, wanted)) and not is_excused(residual, event.tag, event.vr, value):
-            return keyword_at(event.tag) or tag_text(event.tag)
+        decision = where.decide(found.tag, found.vr)
+        is_meant = decision.is_listed and decision.kind in _MEANT
+        if is_meant and residual.text in [part.strip(b" \0") for part in value.split(b"\\")]:
+            continue
+        return keyword_at(found.tag) or tag_text(found.tag)
     return None
+
+
+def _elements(data: bytes, encoding: Encoding, level: Level) -> Iterator[tuple[Element, Level]]:
+    """Yield what has a value and is not ours, also in a sequence that is written as UN."""
+    levels = [level]
+    for event in walk(data, encoding):
+        if isinstance(event, SequenceStart):
+            levels.append(levels[-1].child(event.tag, Mode.NORMAL))
+        elif isinstance(event, SequenceEnd):
+            levels.pop()
+        elif isinstance(event, Element) and event.tag not in OURS:
+            items = items_in(event)
+            if items is None:
+                yield event, levels[-1]
+            else:
+                inner = levels[-1].child(event.tag, Mode.NORMAL)
+                yield from ((found, inner) for found, _ in _elements(*items, inner))

@@ -325,7 +325,7 @@ class Worker:
             inflated = inflate(written[offset:at], DEFAULT_BOUNDS.inflate)
             written, offset = bytearray(inflated), 0
         watch = self._watch(found.subject.patient)
-        residual = watch.residual(done, written, offset, new, found.encoding)
+        residual = watch.residual(done, written, offset, new, found.encoding, found.level)
         if residual is not None:
             raise Withheld("residual", f"a value that was removed still stands in {residual}")
 
