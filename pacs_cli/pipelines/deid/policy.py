@@ -371,8 +371,12 @@ def _by_type(code: str, iod: Iod | None, path: tuple[int, ...]) -> Kind:
     if path[-1] >> 24 in (0x50, 0x60):
         # an overlay goes as a whole
         kind = None
+    if code.endswith("U*") and kind in ("1", "1C", "2", "2C"):
+        # its UIDs are replaced; empty, the references beside it (ReferencedSeriesSequence) would be
+        # to nothing, which is against PS3.3 C.12.2
+        return Kind.KEEP
     if kind == "1" or (kind == "1C" and code != "X"):
-        return Kind.KEEP if code.endswith("U*") else Kind.DUMMY
+        return Kind.DUMMY
     if kind in ("2", "2C") or code in ("Z", "Z/D"):
         return Kind.EMPTY
     if iod is None and code != "X":

@@ -191,8 +191,10 @@ def by_type(basic: str, kind: str | None) -> str:
         return {"U": "uid", "D": "dummy"}[basic]
     if basic == "X":
         return {"1": "dummy", "2": "empty", "2C": "empty"}.get(kind or "", "remove")
+    if basic == "X/Z/U*" and kind in ("1", "1C", "2", "2C"):
+        return "keep"
     if kind in ("1", "1C"):
-        return "keep" if basic == "X/Z/U*" else "dummy"
+        return "dummy"
     if kind in ("2", "2C") or basic in ("Z", "Z/D"):
         return "empty"
     return "remove"
