@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from mmap import PROT_READ, mmap
 from pathlib import Path
 
 from pacs_cli.errors import OutputError
@@ -20,15 +21,18 @@ class Occupied(OutputError):
 class Output:
     """A file that is written without a name, so that a killed process leaves none behind.
 
-    folder  in which it will be; it is made
+    folder  in which it will be; it is made, unless it is one of those that are
+    made    known to be there
     raises  OutputError
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, made: set[Path]) -> None:
         self._folder = folder
         self._part: Path | None = None
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            if folder not in made:
+                folder.mkdir(parents=True, exist_ok=True)
+                made.add(folder)
             self._descriptor = self._open()
         except OSError as error:
             raise _failure(folder, error) from None
@@ -60,23 +64,17 @@ class Output:
         except OSError as error:
             raise _failure(self._folder, error) from None
 
-    def read_into(self, buffer: bytearray, size: int) -> bytearray:
-        """Return what is in the file: in the buffer, with more behind it, or a larger one.
+    def read(self, size: int) -> bytes | mmap:
+        """Return what is in the file.
 
         raises  OutputError when there is more or less than `size`
         """
-        if len(buffer) <= size:
-            buffer = bytearray(size + 1)
         try:
-            count = at = os.preadv(self._descriptor, [buffer], 0)
-            while count and at <= size:
-                count = os.preadv(self._descriptor, [memoryview(buffer)[at:]], at)
-                at += count
+            if os.fstat(self._descriptor).st_size != size:
+                raise OutputError(f"cannot write to {self._folder}: not all of it is there")
+            return mmap(self._descriptor, size, prot=PROT_READ)
         except OSError as error:
             raise _failure(self._folder, error) from None
-        if at != size:
-            raise OutputError(f"cannot read back what was written to {self._folder}")
-        return buffer
 
     def place(self, path: Path) -> None:
         """Give it a name in the same file system; Occupied when that is another's."""

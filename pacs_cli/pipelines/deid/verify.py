@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from functools import lru_cache
+from mmap import mmap
 from typing import NamedTuple
 
 from pacs_cli.dicom.elements import Element, walk
@@ -357,7 +358,7 @@ def is_for_pixels(needle: Needle) -> bool:
     return needle.kind is not Class.TERM and len(needle.text) >= LEAST_IN_PIXELS
 
 
-def may_have_text(data: bytearray, start: int, end: int, is_ascii: bool) -> bool:
+def may_have_text(data: bytes | mmap, start: int, end: int, is_ascii: bool) -> bool:
     """Whether pixel data can hold a text of eight characters.
 
     Every eighth byte is looked at first: where none is of a text no text of eight can be. In images

@@ -6,11 +6,13 @@ pieces between what changes; a piece that has been searched for a value needs no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from mmap import mmap
 
 from pacs_cli.dicom.dictionary import keyword_at
 from pacs_cli.dicom.elements import Element, SequenceEnd, SequenceStart, walk
 from pacs_cli.dicom.encoding import Encoding, tag_text
+from pacs_cli.errors import MalformedDataset
 from pacs_cli.pipelines.deid.bookkeeping import OURS
 from pacs_cli.pipelines.deid.policy import Kind, Level, Mode
 from pacs_cli.pipelines.deid.subject import Rewritten
@@ -90,7 +92,7 @@ class Watch:
     def residual(
         self,
         done: Rewritten,
-        written: bytearray,
+        written: bytes | mmap,
         offset: int,
         new: set[Needle],
         encoding: Encoding,
@@ -112,9 +114,15 @@ class Watch:
                 # behind its header
                 pixels = (offset + 12, end)
             elif isinstance(piece, memoryview):
-                kept.append(bytes(written[offset:end]))
+                kept.append(written[offset:end])
             offset = end
-        for residual in self._found(kept, new):
+        for residual, pieces in self._found(kept, new):
+            if all(
+                _may_stay(residual, piece, encoding)
+                for piece in pieces
+                if residual.text in _narrow(piece)
+            ):
+                continue
             where = _where(residual, done, encoding, level)
             if where is not None:
                 return where
@@ -123,14 +131,15 @@ class Watch:
         self._searched.update(dict.fromkeys(kept, len(self._log)))
         if pixels is not None and may_have_text(written, *pixels, self._is_ascii):
             wanted = filter(is_for_pixels, self.wanted(done))
-            for _ in search_whole(bytes(written[slice(*pixels)]).lower(), wanted):
+            for _ in search_whole(written[slice(*pixels)].lower(), wanted):
                 return "the pixel data"
         return None
 
-    def _found(self, kept: list[bytes], new: set[Needle]) -> Iterable[Residual]:
-        """Yield what is found: of what is new in all pieces, of the rest where it was not looked
-        for before."""
-        yield from search(_GAP.join(kept).lower(), new)
+    def _found(self, kept: list[bytes], new: set[Needle]) -> Iterator[tuple[Residual, list[bytes]]]:
+        """Yield what is found, and in which pieces it is: of what is new in all of them, of the
+        rest where it was not looked for before."""
+        for residual in search(_GAP.join(kept).lower(), new):
+            yield residual, kept
         behind: dict[int, list[bytes]] = {}
         count = len(self._log)
         for piece in kept:
@@ -138,7 +147,34 @@ class Watch:
             if at < count:
                 behind.setdefault(at, []).append(piece)
         for at, pieces in behind.items():
-            yield from search(_GAP.join(pieces).lower(), self._log[at:])
+            for residual in search(_GAP.join(pieces).lower(), self._log[at:]):
+                yield residual, pieces
+
+
+def _narrow(piece: bytes) -> bytes:
+    """Return a piece in lower case, and once more without zeros, for what stands in UTF-16."""
+    lowered = piece.lower()
+    return lowered + _GAP + lowered.replace(b"\0", b"")
+
+
+def _may_stay(residual: Residual, piece: bytes, encoding: Encoding) -> bool:
+    """Whether a removed value stands in a run of elements, and only where it may by chance.
+
+    A first look, and a cheap one: what is no run of whole elements is told by `_where`.
+    """
+    wanted = (Needle(residual.text, residual.kind),)
+    is_found = False
+    try:
+        for event in walk(piece, encoding):
+            if isinstance(event, Element):
+                value = bytes(event.value).lower()
+                if any(search(value, wanted)):
+                    if not is_excused(residual, event.tag, event.vr, value):
+                        return False
+                    is_found = True
+    except MalformedDataset:
+        return False
+    return is_found
 
 
 def _where(residual: Residual, done: Rewritten, encoding: Encoding, level: Level) -> str | None:

@@ -6,6 +6,7 @@ import os
 import stat
 import zlib
 from dataclasses import dataclass, field, replace
+from mmap import PROT_READ, mmap
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,8 +45,8 @@ _STUDY, _SERIES = 0x0020000D, 0x0020000E
 _FACTS = frozenset({_SOP_CLASS, _SOP_INSTANCE, _STUDY, _SERIES}) | FACT_TAGS
 _HEAD = 16 * 1024
 
-#: Bytes of memory for a file, and how many of a larger one are given back.
-_BUFFER, _MOST_BUFFER = 1024 * 1024, 64 * 1024 * 1024
+#: Bytes from which on mapping a file costs less than copying it.
+_LARGE = 128 * 1024
 
 #: Patients that one process keeps in mind, to search their later files for what is gone.
 _MOST_PATIENTS = 1024
@@ -132,8 +133,7 @@ class Worker:
     )
 
     def __post_init__(self) -> None:
-        self._input = _Input()
-        self._output = bytearray(_BUFFER)
+        self._made: set[Path] = set()
         self._told: tuple[bytes, tuple[Needle, ...]] = (b"", ())
 
     def batch(self, paths: list[str]) -> list[Outcome]:
@@ -166,7 +166,7 @@ class Worker:
         return self._set_aside(outcome._replace(patient=patient, lasting=lasting))
 
     def _one(self, path: str) -> Outcome:
-        found = self._understood(self._input.read(path))
+        found = self._understood(memoryview(_read(path)))
         header, policy = found.header, self.settings.policy
         if is_document(header.sop_class_uid):
             raise Withheld("document", "an encapsulated document, of which nothing can be told")
@@ -281,14 +281,14 @@ class Worker:
         known = len(watch.lasting)
         if settings.dry_run:
             if settings.verify:
-                self._prove(bytearray(b"".join(content)), content, done, found, new)
+                self._prove(b"".join(content), content, done, found, new)
             return outcome._replace(output=str(place), lasting=lasting, known=known)
         target = Path(outcome.path) if settings.in_place else place
-        output = Output(target.parent)
+        output = Output(target.parent, self._made)
         try:
             output.write(content)
             if settings.verify:
-                written = output.read_into(self._output, outcome.size)
+                written = output.read(outcome.size)
                 self._prove(written, content, done, found, new)
             if settings.in_place:
                 output.replace(target)
@@ -300,7 +300,7 @@ class Worker:
 
     def _prove(
         self,
-        written: bytearray,
+        written: bytes | mmap,
         content: list[Piece],
         done: Rewritten,
         found: _Object,
@@ -308,22 +308,28 @@ class Worker:
     ) -> None:
         """Raise Withheld unless an output is what was meant, with nothing of what was removed.
 
-        written  what is in the file, and perhaps more behind it
+        written  what is in the file
+
+        Pixel data is searched and not compared: it went from file to file inside the system.
         """
-        at = 0
-        for piece in content:
-            if not written.startswith(piece, at, at + len(piece)):
+        is_deflated = encoding_of(found.header.transfer_syntax_uid).deflated
+        at, pixels = 0, None if done.pixels is None or is_deflated else done.pixels + 1
+        for number, piece in enumerate(content):
+            end = at + len(piece)
+            if number != pixels and written[at:end] != piece:
                 raise Withheld("differs", "what is in the file is not what was written")
-            at += len(piece)
+            at = end
+        if at != len(written):
+            raise Withheld("differs", "there is more in the file than was written")
         missing = self._missing(found, done)
         if missing:
             raise Withheld("types", f"{tag_text(missing)} must be there and would not")
         if len(set(done.uids.values())) != len(done.uids):
             raise Withheld("uids", "two UIDs would become one")
         offset = len(content[0])
-        if encoding_of(found.header.transfer_syntax_uid).deflated:
+        if is_deflated:
             inflated = inflate(written[offset:at], DEFAULT_BOUNDS.inflate)
-            written, offset = bytearray(inflated), 0
+            written, offset = inflated, 0
         watch = self._watch(found.subject.patient)
         residual = watch.residual(done, written, offset, new, found.encoding, found.level)
         if residual is not None:
@@ -397,33 +403,24 @@ def mandatory(iod: Iod | None) -> tuple[frozenset[int], frozenset[int]]:
     return valued, valued | {tag for tag, types in kinds.items() if "2" in types}
 
 
-class _Input:
-    """Reads files into memory that is used again: new memory costs as much as reading."""
+def _read(path: str) -> bytes | mmap:
+    """Return what is in a file; of a large one the system's own pages, which are not copied.
 
-    def __init__(self) -> None:
-        self._buffer = bytearray(_BUFFER)
-
-    def read(self, path: str) -> memoryview:
-        """Return what is in a file, until the next is read.
-
-        raises  OSError; InputError when it is no regular file
-        """
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise InputError("not a regular file")
-            if status.st_size > len(self._buffer) or len(self._buffer) > _MOST_BUFFER:
-                self._buffer = bytearray(max(status.st_size, _BUFFER))
-            view, size = memoryview(self._buffer)[: status.st_size], 0
-            while size < status.st_size:
-                count = os.readv(descriptor, [view[size:]])
-                if not count:
-                    raise InputError("it became shorter while it was read")
-                size += count
-            return view
-        finally:
-            os.close(descriptor)
+    raises  OSError; InputError when it is no regular file
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError("not a regular file")
+        if status.st_size >= _LARGE:
+            return mmap(descriptor, status.st_size, prot=PROT_READ)
+        content = os.read(descriptor, status.st_size + 1)
+        if len(content) != status.st_size:
+            raise InputError("it has changed while it was read")
+        return content
+    finally:
+        os.close(descriptor)
 
 
 def _text(value: bytes) -> str:
