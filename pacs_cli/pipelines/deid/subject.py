@@ -55,6 +55,7 @@ class Subject:
     words  in lower case, what is taken out of texts that are cleaned
     memo   what became of elements of the patient, by place and character set, then by their bytes:
            in a series most are the same in every file
+    parts  what became of parts of the top level, by kind and encoding
     """
 
     keys: Keys
@@ -63,6 +64,9 @@ class Subject:
     days: int
     words: Collection[bytes] = ()
     memo: dict[tuple[Level, bytes], dict[bytes, Change]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    parts: dict[tuple[Level, Encoding], list[Part]] = field(
         default_factory=dict, repr=False, compare=False
     )
 
@@ -98,3 +102,32 @@ class Rewritten:
     emptied: set[int] = field(default_factory=set)
     facts: dict[int, bytes] = field(default_factory=dict)
     pixels: int | None = None
+
+    def add(self, other: Rewritten) -> None:
+        """Take in what became of the part that follows."""
+        self.pieces += other.pieces
+        self.removed += other.removed
+        self.private += other.private
+        self.uids.update(other.uids)
+        self.dropped |= other.dropped
+        self.emptied |= other.emptied
+        self.facts.update(other.facts)
+        if other.pixels is not None:
+            self.pixels = other.pixels
+
+
+@dataclass
+class Part:
+    """Some elements of the top level that follow each other, as they were in the last file.
+
+    until   the tag at which they end
+    raw     their bytes, `size` of them, and `done` what became of these
+    before  how many additions were to be made and which character set counted; `after` it the same
+    """
+
+    until: int
+    raw: bytes = b""
+    size: int = 0
+    done: Rewritten | None = None
+    before: tuple[int, bytes] = (-1, b"")
+    after: tuple[int, bytes] = (-1, b"")

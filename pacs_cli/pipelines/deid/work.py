@@ -250,7 +250,7 @@ class Worker:
                 for needle in self._watch(found.subject.patient).wanted(done)
                 if needle.kind in (Class.IDENTITY, Class.UID)
             }
-            done = once(replace(found.subject, words=words, memo={}))
+            done = once(replace(found.subject, words=words, memo={}, parts={}))
         return done
 
     def _watch(self, patient: str) -> Watch:
