@@ -31,7 +31,7 @@ from pacs_cli.pipelines.deid.content import (
     judge_pixels,
 )
 from pacs_cli.pipelines.deid.keys import Keys
-from pacs_cli.pipelines.deid.output import Occupied, Output
+from pacs_cli.pipelines.deid.output import MAP_ALL, Occupied, Output
 from pacs_cli.pipelines.deid.policy import Level, Policy
 from pacs_cli.pipelines.deid.rewrite import rewrite
 from pacs_cli.pipelines.deid.subject import Additions, Piece, Rewritten, Subject
@@ -134,6 +134,7 @@ class Worker:
 
     def __post_init__(self) -> None:
         self._made: set[Path] = set()
+        self._folders: dict[tuple[Path, str, str, str], Path] = {}
         self._told: tuple[bytes, tuple[Needle, ...]] = (b"", ())
 
     def batch(self, paths: list[str]) -> list[Outcome]:
@@ -313,14 +314,15 @@ class Worker:
         Pixel data is searched and not compared: it went from file to file inside the system.
         """
         is_deflated = encoding_of(found.header.transfer_syntax_uid).deflated
-        at, pixels = 0, None if done.pixels is None or is_deflated else done.pixels + 1
-        for number, piece in enumerate(content):
-            end = at + len(piece)
-            if number != pixels and written[at:end] != piece:
-                raise Withheld("differs", "what is in the file is not what was written")
-            at = end
-        if at != len(written):
-            raise Withheld("differs", "there is more in the file than was written")
+        pixels = len(content) if done.pixels is None or is_deflated else done.pixels + 1
+        before, after = b"".join(content[:pixels]), b"".join(content[pixels + 1 :])
+        size = sum(map(len, content))
+        if (
+            written[: len(before)] != before
+            or written[size - len(after) : size] != after
+            or len(written) != size
+        ):
+            raise Withheld("differs", "what is in the file is not what was written")
         missing = self._missing(found, done)
         if missing:
             raise Withheld("types", f"{tag_text(missing)} must be there and would not")
@@ -328,7 +330,7 @@ class Worker:
             raise Withheld("uids", "two UIDs would become one")
         offset = len(content[0])
         if is_deflated:
-            inflated = inflate(written[offset:at], DEFAULT_BOUNDS.inflate)
+            inflated = inflate(written[offset:], DEFAULT_BOUNDS.inflate)
             written, offset = inflated, 0
         watch = self._watch(found.subject.patient)
         residual = watch.residual(done, written, offset, new, found.encoding, found.level)
@@ -355,7 +357,13 @@ class Worker:
         )
         first = subject.pseudonym if settings.names == "pseudonym" else ""
         out = settings.out or Path()
-        return out.joinpath(*filter(None, (_name(first), study, series)), f"{instance}.dcm")
+        folder = self._folders.get((out, first, study, series))
+        if folder is None:
+            if len(self._folders) >= _MOST_PATIENTS:
+                self._folders.clear()
+            folder = out.joinpath(*filter(None, (_name(first), study, series)))
+            self._folders[out, first, study, series] = folder
+        return folder / f"{instance}.dcm"
 
     def _mapping(self, done: Rewritten, subject: Subject) -> tuple[tuple[str, ...], ...]:
         """Return kind, old, new and shift of what was replaced."""
@@ -414,7 +422,7 @@ def _read(path: str) -> bytes | mmap:
         if not stat.S_ISREG(status.st_mode):
             raise InputError("not a regular file")
         if status.st_size >= _LARGE:
-            return mmap(descriptor, status.st_size, prot=PROT_READ)
+            return mmap(descriptor, status.st_size, MAP_ALL, PROT_READ)
         content = os.read(descriptor, status.st_size + 1)
         if len(content) != status.st_size:
             raise InputError("it has changed while it was read")
