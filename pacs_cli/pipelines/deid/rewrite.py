@@ -130,11 +130,11 @@ class _Rewriting:
         for part in parts:
             state = (len(self.pending), place.charset)
             if part.before == state and bytes(self.view[offset : offset + part.size]) == part.raw:
-                assert part.done is not None
                 total.add(part.done)
                 offset += part.size
                 del self.pending[part.after[0] :]
-                place = place._replace(charset=part.after[1])
+                if part.after[1] != place.charset:
+                    place = place._replace(charset=part.after[1])
                 continue
             self.done = Rewritten([])
             began = offset

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 from pacs_cli.dicom.encoding import Encoding
@@ -70,6 +71,11 @@ class Subject:
         default_factory=dict, repr=False, compare=False
     )
 
+    @cached_property
+    def opaque(self) -> bytes:
+        """What tells the patient from others, and not who it is."""
+        return self.keys.hash(b"patient\0" + self.patient.encode("latin-1", "replace"))
+
 
 #: Cleans a sequence of structured content: the elements from its header on, in an encoding, to what
 #: they become; None where the module is not there.
@@ -106,12 +112,18 @@ class Rewritten:
     def add(self, other: Rewritten) -> None:
         """Take in what became of the part that follows."""
         self.pieces += other.pieces
-        self.removed += other.removed
-        self.private += other.private
-        self.uids.update(other.uids)
-        self.dropped |= other.dropped
-        self.emptied |= other.emptied
-        self.facts.update(other.facts)
+        if other.removed:
+            self.removed += other.removed
+        if other.private:
+            self.private += other.private
+        if other.uids:
+            self.uids.update(other.uids)
+        if other.dropped:
+            self.dropped |= other.dropped
+        if other.emptied:
+            self.emptied |= other.emptied
+        if other.facts:
+            self.facts.update(other.facts)
         if other.pixels is not None:
             self.pixels = other.pixels
 
@@ -128,6 +140,6 @@ class Part:
     until: int
     raw: bytes = b""
     size: int = 0
-    done: Rewritten | None = None
+    done: Rewritten = field(default_factory=lambda: Rewritten([]))
     before: tuple[int, bytes] = (-1, b"")
     after: tuple[int, bytes] = (-1, b"")

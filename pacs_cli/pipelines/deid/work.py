@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import zlib
 from dataclasses import dataclass, field, replace
@@ -44,6 +45,8 @@ _STUDY, _SERIES = 0x0020000D, 0x0020000E
 
 _FACTS = frozenset({_SOP_CLASS, _SOP_INSTANCE, _STUDY, _SERIES}) | FACT_TAGS
 _HEAD = 16 * 1024
+
+_UID = re.compile(r"\d+(\.\d+)*")
 
 #: Bytes from which on mapping a file costs less than copying it.
 _LARGE = 128 * 1024
@@ -180,7 +183,7 @@ class Worker:
         outcome = Outcome(
             path,
             warning=verdict.reason,
-            patient=_opaque(self.settings.keys, found.subject.patient),
+            patient=found.subject.opaque,
             size=sum(map(len, content)),
             mapping=self._mapping(done, found.subject) if self.settings.wants_mapping else (),
             changes=_changes(found) if self.settings.wants_changes else (),
@@ -435,10 +438,6 @@ def _text(value: bytes) -> str:
     return value.strip(b" \0").decode("latin-1")
 
 
-def _opaque(keys: Keys, patient: str) -> bytes:
-    return keys.hash(b"patient\0" + patient.encode("latin-1", "replace"))
-
-
 def _name(text: str) -> str:
     """Return what may be the name of a folder."""
     return "".join(c if c.isalnum() or c in "._-" else "_" for c in text).strip(".")
@@ -449,7 +448,7 @@ def _new_uid(done: Rewritten, tag: int, keys: Keys) -> str:
     old = done.facts.get(tag, b"").strip(b" \0")
     new = done.uids.get(old, old) or keys.uid(b"none")
     text = new.decode("latin-1")
-    return text if all(c in "0123456789." for c in text) and ".." not in text else _name(text)
+    return text if _UID.fullmatch(text) else _name(text)
 
 
 def _content(header: Header, done: Rewritten) -> list[Piece]:
