@@ -25,6 +25,7 @@ from pacs_cli.dicom.iods import Iod, iod_of
 from pacs_cli.dicom.part10 import Header, IsDirectory, NotDicom, file_meta, header_of
 from pacs_cli.errors import InputError, OutputError
 from pacs_cli.pipelines.deid.bookkeeping import additions
+from pacs_cli.pipelines.deid.changing import is_well_known
 from pacs_cli.pipelines.deid.content import (
     FACT_TAGS,
     content_cleaner,
@@ -43,10 +44,13 @@ _SOP_CLASS, _SOP_INSTANCE = 0x00080016, 0x00080018
 _PATIENT_NAME, _PATIENT_ID, _BIRTH_DATE = 0x00100010, 0x00100020, 0x00100030
 _STUDY, _SERIES = 0x0020000D, 0x0020000E
 
+_IDENTITY = (_SOP_CLASS, _SOP_INSTANCE, _STUDY, _SERIES)
 _FACTS = frozenset({_SOP_CLASS, _SOP_INSTANCE, _STUDY, _SERIES}) | FACT_TAGS
 _HEAD = 16 * 1024
 
-_UID = re.compile(r"\d+(\.\d+)*")
+#: PS3.5 9.1; leading zeros in a component are wrong but common.
+_UID = re.compile(r"[0-9]+(\.[0-9]+)*")
+_MOST_OF_UID = 64
 
 #: Bytes from which on mapping a file costs less than copying it.
 _LARGE = 128 * 1024
@@ -178,8 +182,9 @@ class Worker:
         verdict = judge_pixels(policy, header.sop_class_uid, done.facts)
         if verdict.action not in ("keep", "warn"):
             raise Withheld("burned-in", f"{verdict.reason}; identity may stand in its pixels")
-        content = _content(header, done)
-        place = self._place(done, found.subject)
+        identity = self._identity(done, found)
+        content = _content(identity, header.transfer_syntax_uid, done)
+        place = self._place(identity, found.subject)
         outcome = Outcome(
             path,
             warning=verdict.reason,
@@ -287,7 +292,7 @@ class Worker:
             if settings.verify:
                 self._prove(b"".join(content), content, done, found, new)
             return outcome._replace(output=str(place), lasting=lasting, known=known)
-        target = Path(outcome.path) if settings.in_place else place
+        target = Path(outcome.path).resolve() if settings.in_place else place
         output = Output(target.parent, self._made)
         try:
             output.write(content)
@@ -350,14 +355,39 @@ class Worker:
         gone = (done.dropped & present) | (done.emptied & valued)
         return min(gone) if gone else 0
 
-    def _place(self, done: Rewritten, subject: Subject) -> Path:
+    def _identity(self, done: Rewritten, found: _Object) -> dict[int, str]:
+        """Return the UIDs of the top level as they are now, and others where there are none.
+
+        None of them is told by the object as it was: rules may have changed any.
+        """
+        policy, keys = self.settings.policy, found.subject.keys
+        new: dict[int, str] = {_SOP_CLASS: found.header.sop_class_uid}
+        after: dict[int, bytes] | None = None
+        if policy.rules or "uids" in policy.retain:
+            after = pick(b"".join(done.pieces[: done.pixels]), found.encoding, _IDENTITY)
+        for tag in _IDENTITY:
+            old = done.facts.get(tag, b"").strip(b" \0")
+            if after is not None:
+                text = after.get(tag, b"").strip(b" \0")
+            elif is_well_known(old):
+                text = old
+            else:
+                text = done.uids.get(old, b"")
+            decoded = text.decode("latin-1")
+            if _UID.fullmatch(decoded) and len(decoded) <= _MOST_OF_UID:
+                new[tag] = decoded
+            elif tag in (_STUDY, _SERIES):
+                new[tag] = keys.uid(b"none of the level\0" + old).decode()
+            else:
+                raise Withheld("uids", "it would have no valid SOP class or instance UID")
+        return new
+
+    def _place(self, identity: dict[int, str], subject: Subject) -> Path:
         """Return where an output belongs: by what it says of itself now."""
         settings = self.settings
         if settings.is_file and settings.out is not None:
             return settings.out
-        study, series, instance = (
-            _new_uid(done, tag, subject.keys) for tag in (_STUDY, _SERIES, _SOP_INSTANCE)
-        )
+        study, series, instance = (identity[tag] for tag in (_STUDY, _SERIES, _SOP_INSTANCE))
         first = subject.pseudonym if settings.names == "pseudonym" else ""
         out = settings.out or Path()
         folder = self._folders.get((out, first, study, series))
@@ -443,20 +473,9 @@ def _name(text: str) -> str:
     return "".join(c if c.isalnum() or c in "._-" else "_" for c in text).strip(".")
 
 
-def _new_uid(done: Rewritten, tag: int, keys: Keys) -> str:
-    """Return a UID of the top level as it is now, or one that stands for the lack of it."""
-    old = done.facts.get(tag, b"").strip(b" \0")
-    new = done.uids.get(old, old) or keys.uid(b"none")
-    text = new.decode("latin-1")
-    return text if _UID.fullmatch(text) else _name(text)
-
-
-def _content(header: Header, done: Rewritten) -> list[Piece]:
+def _content(identity: dict[int, str], syntax: str, done: Rewritten) -> list[Piece]:
     """Return a whole file: an empty preamble and file meta of our own, then the data set."""
-    old = header.sop_instance_uid.encode()
-    instance = done.uids.get(old, old).decode()
-    syntax = header.transfer_syntax_uid
-    meta = file_meta(header.sop_class_uid, instance, syntax)
+    meta = file_meta(identity[_SOP_CLASS], identity[_SOP_INSTANCE], syntax)
     if encoding_of(syntax).deflated:
         packer = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
         packed = packer.compress(b"".join(done.pieces)) + packer.flush()

@@ -77,3 +77,45 @@ def test_safe_harbor_tells_no_age_of_90_and_no_birth_date(tmp_path):
     young, old = (pydicom.dcmread(str(outcome.output)) for outcome in outcomes)
     assert (young.PatientAge, young.PatientBirthDate, young.StudyDate) == ("045Y", "", "20260102")
     assert "PatientAge" not in old
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "StudyInstanceUID = replace:1.2.9",
+        "SOPInstanceUID = replace:1.2.9",
+        "SeriesInstanceUID = replace:../../etc",
+    ],
+)
+def test_rule_for_a_uid_counts_for_file_meta_and_names(rule, tmp_path):
+    study = "1.2.826.0.1.3680043.10.2"
+    write(tmp_path / "in" / "a.dcm", dataset(uid="1.2.3.77"), "1.2.3.77")
+    (outcome,) = run(tmp_path / "in", tmp_path / "out", rules=[rule])
+    read = pydicom.dcmread(str(outcome.output))
+    assert read.file_meta.MediaStorageSOPInstanceUID == read.SOPInstanceUID
+    told = str(outcome.output).removeprefix(str(tmp_path))
+    assert not [old for old in (f"/{study}/", "1.2.3.77", "..", "etc") if old in told]
+
+
+def test_uid_of_several_values_does_not_name_a_folder(tmp_path):
+    twice = element(0x0020000D, "UI", "1.2.3.444\\1.2.3.555")
+    write(tmp_path / "in" / "a.dcm", dataset(twice))
+    (outcome,) = run(tmp_path / "in", tmp_path / "out")
+    assert "1.2.3.444" not in str(outcome.output)
+
+
+def test_link_stays_a_link_in_place(tmp_path):
+    path = write(tmp_path / "real" / "a.dcm", dataset())
+    link = tmp_path / "link.dcm"
+    link.symlink_to(path)
+    settings = Settings(make_policy(), Keys(KEY), None, in_place=True)
+    (outcome,) = Run(settings).run(find_files([str(link)]))
+    assert outcome.code == ""
+    assert link.is_symlink()
+    assert pydicom.dcmread(path).PatientIdentityRemoved == "YES"
+
+
+def test_rule_that_takes_what_must_be_there_is_withheld(tmp_path):
+    write(tmp_path / "in" / "a.dcm", dataset())
+    (outcome,) = run(tmp_path / "in", tmp_path / "out", rules=["StudyInstanceUID = remove"])
+    assert (outcome.output, outcome.code) == (None, "types")
