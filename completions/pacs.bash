@@ -15,7 +15,7 @@ _pacs() {
     local options= choices= keys= peer= choice commands= command=${COMP_WORDS[1]} first=2
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W "echoscu storescu findscu movescu getscu storescp index dump diff validate demo --help --version" -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W "echoscu storescu findscu movescu getscu storescp index dump diff validate anonymize demo --help --version" -- "$current")
         return
     fi
     case $command in
@@ -47,6 +47,7 @@ _pacs() {
         'dump') options='--from-file --follow -k --keys --only --depth --max-length --meta --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys='-k --keys --only'; peer=no ;;
         'diff') options='--ignore --meta --pixels --tolerance --follow --max-length --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys='--ignore'; peer=no ;;
         'validate') options='--from-file --follow --rule --ignore --fail-on --list-rules --junit --sarif --baseline --write-baseline --json --csv -q --quiet -v --verbose -d --debug --log-file --jobs -h --help'; choices='--fail-on=error,warning,never'; keys=''; peer=no ;;
+        'anonymize') options='--profile --retain --clean --rule --burned-in --pixel-rules --documents --key-file --save-key --patient-map --mapping-out --date-shift --from-file --follow --json --csv -q --quiet -v --verbose -d --debug --log-file --names -j --jobs --quarantine --report --dry-run --diff --no-verify --in-place --explain --format -h --help'; choices='--date-shift=auto,DAYS,MIN:MAX --names=uid,pseudonym --format=text,markdown'; keys=''; peer=no ;;
         'demo') options='--json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys=''; peer=no ;;
         *) return ;;
     esac

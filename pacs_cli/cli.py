@@ -46,6 +46,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("dump", "pacs_cli.commands.dump", "Show what stands in files."),
     Command("diff", "pacs_cli.commands.diff", "Show what differs between files."),
     Command("validate", "pacs_cli.commands.validate", "Find what breaks the standard in files."),
+    Command("anonymize", "pacs_cli.commands.anonymize", "De-identify files, each output proven."),
     Command(
         "demo", "pacs_cli.commands.demo", "Send, store and compare real files on this machine."
     ),

@@ -98,6 +98,10 @@ def test_json_fields_are_all_documented(pacs, folder):
     records += archive.events
     records += pacs("demo", folder / "scans", "--json").json
     records += pacs("echoscu", "127.0.0.1", 1, "--json").json
+    for options in (("--explain",), (folder / "scans", folder / "out", "--dry-run", "--diff")):
+        records += pacs("anonymize", *options, "--json").json
+    records += pacs("anonymize", folder / "scans", folder / "out", "--json").json
+    records += pacs("anonymize", "verify", folder / "scans", folder / "out", "--json").json
     scans = folder / "scans"
     for command in (
         *(("add", scans), ("stats", scans), ("rebuild", scans)),

@@ -104,7 +104,7 @@ CASES = [
         "pacs ",
         {
             *("echoscu", "findscu", "getscu", "index", "movescu", "storescu", "storescp"),
-            *("demo", "diff", "dump", "validate"),
+            *("anonymize", "demo", "diff", "dump", "validate"),
         },
     ),
     (

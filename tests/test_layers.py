@@ -21,7 +21,7 @@ LAYERS: dict[str, set[str]] = {
     "dicom": {"errors", "__init__"},
     "services": {"errors", "wire", "net", "__init__"},
     "archive": {"errors", "wire", "net", "services", "dicom"},
-    "pipelines": {"errors", "wire", "net", "services", "dicom"},
+    "pipelines": {"errors", "wire", "net", "services", "dicom", "__init__"},
     "config": {"errors"},
     "options": {"errors", "config", "wire", "net", "services"},
     "receiving": {"errors", "config", "options", "net", "services", "dicom", "archive", "pipelines"}
@@ -61,6 +61,10 @@ WIRE_MAY_IMPORT = {
         "typing",
     ),
 }
+
+
+#: Modules that are nothing but tables of the standard, written by a script.
+TABLES = {"profile.py"}
 
 
 def layer_of(path: Path) -> str:
@@ -148,7 +152,8 @@ def test_module_keeps_the_rules(path):
         assert "sys.exit" not in calls
     if layer not in ("report", "cli"):
         assert "sys.stdout" not in source
-    assert source.count("\n") < (150 if layer == "commands" else 600)
+    if path.name not in TABLES:
+        assert source.count("\n") < (150 if layer == "commands" else 600)
     assert ast.get_docstring(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):

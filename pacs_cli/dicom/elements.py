@@ -447,6 +447,14 @@ class _Walk:
             yield Fragment(view[start : self._offset], at)
 
 
+def vr_without(tag: int, creators: dict[int, str]) -> str:
+    """Return the VR of an element that is written without one; UN when nobody knows.
+
+    creators  of the data set it is in, by the tag of the element that names them
+    """
+    return _private_vr(tag, creators) if tag & 0x10000 else _public_vr(tag)
+
+
 @lru_cache(maxsize=8192)
 def _public_vr(tag: int) -> str:
     """Return pydicom's VR of a public element; UN when it knows none (PS3.6)."""

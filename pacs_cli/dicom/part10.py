@@ -111,6 +111,16 @@ def probe_open(descriptor: int) -> Header:
     return _probe(descriptor)
 
 
+def header_of(head: bytes, is_whole: bool, file_size: int) -> Header:
+    """Return what `probe` does, of the first bytes of a file; its errors do not name the file.
+
+    is_whole  whether that is all of it
+    raises    NotDicom, IsDirectory, NoSopClass, MalformedDataset; TruncatedDataset when more of the
+              file is needed, or when it ends too early
+    """
+    return _parse(head, is_whole, file_size)
+
+
 def file_meta(
     sop_class_uid: str,
     sop_instance_uid: str,

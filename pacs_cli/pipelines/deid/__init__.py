@@ -1,0 +1,1 @@
+"""De-identification by PS3.15 Annex E."""

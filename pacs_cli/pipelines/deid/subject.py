@@ -1,0 +1,145 @@
+"""Whose object it is that is rewritten, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+from pacs_cli.dicom.encoding import Encoding
+from pacs_cli.pipelines.deid.keys import Keys
+from pacs_cli.pipelines.deid.policy import Kind, Level
+
+#: Bytes of a value that is removed which are kept to be searched for.
+MOST_SEARCHED = 4096
+
+#: Of elements and places, before what is remembered of a patient is forgotten.
+MOST_REMEMBERED = 4096
+
+Piece = bytes | memoryview
+
+
+class Removed(NamedTuple):
+    """A value that is gone: what has to be searched for in the end.
+
+    charset  SpecificCharacterSet where it stood, as bytes
+    """
+
+    tag: int
+    vr: str
+    value: bytes
+    charset: bytes
+
+
+class Change(NamedTuple):
+    """What becomes of an element with a value.
+
+    pieces   that stand for it, None when it stays as it is
+    kind     REMOVE when it is gone, EMPTY when it has no value any more, else anything
+    removed  None when there was no value
+    """
+
+    pieces: tuple[Piece, ...] | None
+    kind: Kind = Kind.KEEP
+    removed: Removed | None = None
+    uids: tuple[tuple[bytes, bytes], ...] = ()
+
+
+STAYS = Change(None)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Whose object it is: what the key makes of the patient.
+
+    words  in lower case, what is taken out of texts that are cleaned
+    memo   what became of elements of the patient, by place and character set, then by their bytes:
+           in a series most are the same in every file
+    parts  what became of parts of the top level, by kind and encoding
+    """
+
+    keys: Keys
+    patient: str
+    pseudonym: str
+    days: int
+    words: Collection[bytes] = ()
+    memo: dict[tuple[Level, bytes], dict[bytes, Change]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    parts: dict[tuple[Level, Encoding], list[Part]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    @cached_property
+    def opaque(self) -> bytes:
+        """What tells the patient from others, and not who it is."""
+        return self.keys.hash(b"patient\0" + self.patient.encode("latin-1", "replace"))
+
+
+#: Cleans a sequence of structured content: the elements from its header on, in an encoding, to what
+#: they become; None where the module is not there.
+ContentCleaner = Callable[[bytes, Encoding, Subject, list[Removed]], bytes]
+
+
+#: Tags and elements, as they are written in an encoding.
+Additions = Callable[[Encoding], Sequence[tuple[int, bytes]]]
+
+
+@dataclass
+class Rewritten:
+    """What became of a data set.
+
+    pieces   in order; views are of what was given, bytes are new
+    removed  every value that is not in it any more, but those of
+    private  runs of private elements of a group that are gone, how they are written, and their
+             character set
+    uids     old -> new of all that were replaced
+    dropped  tags of the top level that are gone, `emptied` those that have no value any more
+    facts    values of the top level that were asked for
+    pixels   which of the pieces is the pixel data of the top level, None without
+    """
+
+    pieces: list[Piece]
+    removed: list[Removed] = field(default_factory=list)
+    private: list[tuple[bytes, Encoding, bytes]] = field(default_factory=list)
+    uids: dict[bytes, bytes] = field(default_factory=dict)
+    dropped: set[int] = field(default_factory=set)
+    emptied: set[int] = field(default_factory=set)
+    facts: dict[int, bytes] = field(default_factory=dict)
+    pixels: int | None = None
+
+    def add(self, other: Rewritten) -> None:
+        """Take in what became of the part that follows."""
+        self.pieces += other.pieces
+        if other.removed:
+            self.removed += other.removed
+        if other.private:
+            self.private += other.private
+        if other.uids:
+            self.uids.update(other.uids)
+        if other.dropped:
+            self.dropped |= other.dropped
+        if other.emptied:
+            self.emptied |= other.emptied
+        if other.facts:
+            self.facts.update(other.facts)
+        if other.pixels is not None:
+            self.pixels = other.pixels
+
+
+@dataclass
+class Part:
+    """Some elements of the top level that follow each other, as they were in the last file.
+
+    until   the tag at which they end
+    raw     their bytes, `size` of them, and `done` what became of these
+    before  how many additions were to be made and which character set counted; `after` it the same
+    """
+
+    until: int
+    raw: bytes = b""
+    size: int = 0
+    done: Rewritten = field(default_factory=lambda: Rewritten([]))
+    before: tuple[int, bytes] = (-1, b"")
+    after: tuple[int, bytes] = (-1, b"")
