@@ -98,6 +98,10 @@ def test_json_fields_are_all_documented(pacs, folder):
     records += archive.events
     records += pacs("demo", folder / "scans", "--json").json
     records += pacs("echoscu", "127.0.0.1", 1, "--json").json
+    job = folder / "move.job"
+    records += pacs("send-batch", "127.0.0.1", 1, folder / "scans", "--state", job, "--json").json
+    for command in ("status", "report", "retry-failed"):
+        records += pacs("send-batch", command, job, "--json").json
     scans = folder / "scans"
     for command in (
         *(("add", scans), ("stats", scans), ("rebuild", scans)),
