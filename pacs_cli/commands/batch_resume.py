@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from pacs_cli.commands.batch_options import BatchOptions
 from pacs_cli.commands.batch_run import Run
-from pacs_cli.commands.batching import BatchOptions, JobPath
+from pacs_cli.commands.batching import JobPath
 from pacs_cli.errors import Exit, UsageError
 from pacs_cli.options import OutputOptions
 from pacs_cli.report import Report

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pacs_cli.jobs.file import JobFile
     from pacs_cli.net.target import Target
     from pacs_cli.pipelines.batch import Ends, Result
+    from pacs_cli.pipelines.checks import Checked
     from pacs_cli.pipelines.loading import Loader
     from pacs_cli.report import Progress
 
@@ -66,7 +67,10 @@ class Run:
         display = Display(report)
         observer = Observer(display.opened, display.trace, report.warning, report.note)
         plan = plan_of(self._job.get("options") or {})
-        batch = Batch(self._job, plan, self._show, observer, self._loader or Loader)
+        batch = Batch(
+            *(self._job, plan, self._show, observer, self._loader or Loader),
+            told_checked=self._show_checked,
+        )
         label = "sending to " + ", ".join(name for _, name, _ in targets)
         with report.progress(before.left, before.left_bytes, label) as progress:
             self._progress = progress
@@ -96,6 +100,11 @@ class Run:
             # for `status` in another shell
             self._noted = now
             self._job.put({"run": self._rates()})
+
+    def _show_checked(self, name: str, checked: Checked) -> None:
+        if checked.failure == "missing":
+            self._report.error(f"{name}: {checked.words}")
+        self._report.record("checked", {"destination": name, **checked._asdict()})
 
     def _rates(self) -> dict[str, Any]:
         seconds = max(time.monotonic() - self._began, 1e-6)

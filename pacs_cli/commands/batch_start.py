@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pacs_cli.commands.batch_options import BatchOptions
 from pacs_cli.commands.batch_run import Run
-from pacs_cli.commands.batching import BatchOptions, address
+from pacs_cli.commands.batching import address
 from pacs_cli.errors import Exit, InputError, UsageError
 from pacs_cli.options import (
     InputOptions,

@@ -28,7 +28,7 @@ except ImportError:  # Windows, where nothing keeps a second process from runnin
     fcntl = None  # type: ignore[assignment]
 
 #: Scripts that lead from each version to the next; `PRAGMA user_version` counts those applied.
-MIGRATIONS = ("schema.sql",)
+MIGRATIONS = ("schema.sql", "schema-2.sql")
 
 #: Says that a SQLite file is a job ("pacj"), whatever its tables.
 APPLICATION_ID = 0x7061636A
@@ -343,13 +343,40 @@ class JobFile:
             for outcome in outcomes:
                 _settle(connection, outcome)
 
+    def studies(self, destination: int, state: State, is_verified: bool | None = None) -> list[int]:
+        """Return the numbers of the studies that have objects in a state, in their order."""
+        condition = "" if is_verified is None else f"AND verified = {int(is_verified)}"
+        rows = self._rows(
+            f"SELECT DISTINCT study FROM object WHERE destination = ? AND state = '{state}'"
+            f" {condition} AND study IS NOT NULL ORDER BY study",
+            (destination,),
+        )
+        return [study for (study,) in rows]
+
+    def of_study(self, destination: int, study: int, state: State) -> tuple[str, dict[int, str]]:
+        """Return a study's UID, and its objects in a state: number -> SOP instance UID."""
+        ((uid,),) = self._rows("SELECT study_instance_uid FROM study WHERE id = ?", (study,))
+        rows = self._rows(
+            "SELECT id, sop_instance_uid FROM object WHERE destination = ? AND study = ?"
+            f" AND state = '{state}' ORDER BY id",
+            (destination, study),
+        )
+        return uid, dict(rows)
+
+    def verify(self, rows: Iterable[int]) -> None:
+        """Write down that the destination shows these objects."""
+        with self.transaction() as connection:
+            connection.executemany(
+                "UPDATE object SET verified = 1 WHERE id = ?", [(row,) for row in rows]
+            )
+
     def retry_failed(self, failure: str | None = None) -> int:
         """Queue again what failed, of one class or all; return how many there were."""
         condition, values = ("AND class = ?", (failure,)) if failure else ("", ())
         with self.transaction() as connection:
             cursor = connection.execute(
                 "UPDATE object SET state = 'queued', class = '', code = NULL, words = '',"
-                f" tries = 0 WHERE state = 'failed' AND kind IS NOT NULL {condition}",
+                f" tries = 0, verified = 0 WHERE state = 'failed' AND kind IS NOT NULL {condition}",
                 values,
             )
             return cursor.rowcount
@@ -412,22 +439,27 @@ class JobFile:
             return self._connection.execute(query, parameters).fetchall()
 
     def _migrate(self) -> None:
-        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-        (application,) = self._connection.execute("PRAGMA application_id").fetchone()
-        (tables,) = self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        with _transaction(self._connection, "BEGIN"):
+            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+            (application,) = self._connection.execute("PRAGMA application_id").fetchone()
+            (tables,) = self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         if tables and application != APPLICATION_ID:
             raise OutputError(f"cannot use {self.path} as a job: it is something else")
         if version > len(MIGRATIONS):
             raise OutputError(
                 f"cannot use the job {self.path}: version {version} is newer than this program"
             )
-        self._connection.execute("PRAGMA synchronous = FULL")
-        for number, name in enumerate(MIGRATIONS[version:], version + 1):
-            script = files("pacs_cli.jobs").joinpath(name).read_text(encoding="utf-8")
-            self._connection.executescript(
-                f"BEGIN IMMEDIATE;\n{script}\nPRAGMA application_id = {APPLICATION_ID};\n"
-                f"PRAGMA user_version = {number};\nCOMMIT;"
-            )
+        if version == len(MIGRATIONS):
+            return
+        with self.transaction() as connection:
+            # another process may have done it meanwhile
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            for name in MIGRATIONS[version:]:
+                script = files("pacs_cli.jobs").joinpath(name).read_text(encoding="utf-8")
+                for statement in _statements(script):
+                    connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
     @contextmanager
     def _failures(self, is_writing: bool = False) -> Iterator[None]:
@@ -447,12 +479,22 @@ def open_job(path: Path) -> JobFile:
     return JobFile(path)
 
 
+def _statements(script: str) -> Iterator[str]:
+    """Yield the statements of a script: `executescript` would end the transaction."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path, timeout=_BUSY_TIMEOUT, check_same_thread=False, isolation_level=None
     )
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
+        _use_wal(connection)
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         connection.execute("PRAGMA synchronous = NORMAL")
     except BaseException:
@@ -461,9 +503,23 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Have a log beside the file; of two who make it at once SQLite lets one wait for nothing."""
+    pause = threading.Event()
+    for _ in range(int(_BUSY_TIMEOUT / _MOMENT)):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            pause.wait(_MOMENT)
+    connection.execute("PRAGMA journal_mode = WAL")
+
+
 @contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
+def _transaction(connection: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
+    connection.execute(begin)
     try:
         yield
         connection.execute("COMMIT")

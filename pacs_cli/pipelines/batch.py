@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pacs_cli.dicom.part10 import Header, probe
-from pacs_cli.errors import Exit, InputError
+from pacs_cli.errors import AssociationError, ConnectError, Exit, InputError, PeerFailure
 from pacs_cli.jobs.file import JobFile
 from pacs_cli.jobs.states import Outcome, Queued, State, Wish
 from pacs_cli.net.target import Target
+from pacs_cli.pipelines.checks import Checked, Checks
 from pacs_cli.pipelines.files import Found, Passed
 from pacs_cli.pipelines.items import Item, Sent
 from pacs_cli.pipelines.limits import Rate, Window, until_open
@@ -33,6 +34,11 @@ _MAX_REFUSED = 500
 _LOOK = 0.5
 
 _OUTSIDE = "outside the window"
+_WORDS = {Wish.PAUSE: "paused", Wish.CANCEL: "cancelled"}
+
+
+def _tell_nobody(_name: str, _checked: Checked) -> None:
+    """Take what nobody wants to know."""
 
 
 class JobItem(Item):
@@ -55,13 +61,17 @@ class Result(NamedTuple):
 class Plan:
     """How a job is run.
 
-    windows  when to send, always without one
+    windows        when to send, always without one
+    skips_existing  whether the destination is asked first for what it has
+    verifies       whether it is asked afterwards
     """
 
     settings: Settings
     objects_per_second: float = 0.0
     bytes_per_second: float = 0.0
     windows: tuple[Window, ...] = ()
+    skips_existing: bool = False
+    verifies: bool = False
 
 
 @dataclass(slots=True)
@@ -76,6 +86,7 @@ class Batch:
 
     told      of each object, one at a time, after it is written down
     loader    gives the bytes of the objects: what changes them on their way stands there
+    told_checked  of each object that the destination was asked for, by the destination's name
     """
 
     def __init__(
@@ -86,6 +97,7 @@ class Batch:
         observer: Observer | None = None,
         loader: Callable[[], Loader] = Loader,
         local_time: Callable[[], time.struct_time] = time.localtime,
+        told_checked: Callable[[str, Checked], None] = _tell_nobody,
     ) -> None:
         self._job = job
         self._plan = plan
@@ -93,6 +105,7 @@ class Batch:
         self._observer = observer or Observer()
         self._loader = loader
         self._local_time = local_time
+        self._told_checked = told_checked
         self._telling = threading.Lock()
         self._stopping = threading.Event()
         self._sendings: list[Sending] = []
@@ -115,7 +128,9 @@ class Batch:
                     return ends
                 ends.reasons.clear()
                 self._why = None
-                if not self._await_window():
+                if (wish := self._await_window()) is not Wish.RUN:
+                    words = _WORDS[wish], Exit.SOME_FAILED
+                    ends.reasons.update({name: words for _, name, _ in targets})
                     return ends
         finally:
             self._job.recover()
@@ -169,16 +184,31 @@ class Batch:
         return feed.sending
 
     def _send(self, target: tuple[int, str, Target], sending: Sending, ends: Ends) -> None:
-        _, name, _ = target
+        number, name, address = target
 
         def done(entry: Sent | Passed) -> None:
             assert isinstance(entry, Sent)
             assert isinstance(entry.item, JobItem)
             self._settle(name, entry.item.row, entry)
 
-        sending.run(done)
+        checks = Checks(self._job, number, lambda: self._why is not None, self._checked(name))
+        try:
+            if self._plan.skips_existing:
+                checks.skip_existing(address)
+            sending.run(done)
+            if sending.ended_with is None and self._plan.verifies:
+                checks.verify(address)
+        except (AssociationError, ConnectError, PeerFailure) as error:
+            sending.end(str(error), error.exit)
         if sending.ended_with is not None:
             ends.reasons[name] = sending.ended_with
+
+    def _checked(self, name: str) -> Callable[[Checked], None]:
+        def told(checked: Checked) -> None:
+            with self._telling:
+                self._told_checked(name, checked)
+
+        return told
 
     def _settle(self, name: str, row: int, sent: Sent) -> None:
         """Write down what was not while it was sent, and tell it."""
@@ -224,8 +254,7 @@ class Batch:
         """End everything if it is to end; return whether it is."""
         wish = self._job.wish
         if wish is not Wish.RUN:
-            words = "paused" if wish is Wish.PAUSE else "cancelled"
-            self._why = (words, Exit.SOME_FAILED)
+            self._why = (_WORDS[wish], Exit.SOME_FAILED)
         elif until_open(self._plan.windows, self._local_time()):
             self._why = (_OUTSIDE, Exit.SOME_FAILED)
         else:
@@ -234,19 +263,19 @@ class Batch:
         self._stopping.set()
         return True
 
-    def _await_window(self) -> bool:
-        """Wait until a window opens; False when an end is wished before."""
+    def _await_window(self) -> Wish:
+        """Wait until a window opens, or an end is wished; return what is wished."""
         idle = threading.Event()
         is_told = False
-        while self._job.wish is Wish.RUN:
+        while (wish := self._job.wish) is Wish.RUN:
             seconds = until_open(self._plan.windows, self._local_time())
             if not seconds:
-                return True
+                break
             if not is_told:
                 self._observer.warn(f"outside the window: waiting {seconds / 60:.0f} minutes")
                 is_told = True
             idle.wait(min(seconds, _LOOK))
-        return False
+        return wish
 
 
 class _Keeper:
