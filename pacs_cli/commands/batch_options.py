@@ -84,6 +84,41 @@ class BatchOptions:
         ),
     ] = False
 
+    commits: Annotated[
+        bool,
+        typer.Option(
+            "--commit",
+            help="Ask for storage commitment of what was sent; 0 only when all of it is committed.",
+        ),
+    ] = False
+    commit_port: Annotated[
+        int | None,
+        typer.Option(
+            "--commit-port",
+            metavar="PORT",
+            min=0,
+            max=65535,
+            help="Listen here for peers that report over associations of their own; they must "
+            "know our AE title, address and this port.",
+        ),
+    ] = None
+    commit_bind: Annotated[
+        str | None,
+        typer.Option(
+            "--commit-bind",
+            metavar="ADDRESS",
+            help="Listen for them on this address. [default: 127.0.0.1]",
+        ),
+    ] = None
+    commit_timeout: Annotated[
+        float | None,
+        typer.Option(
+            "--commit-timeout",
+            metavar="SECONDS",
+            help="Wait this long for each report, of up to 500 objects. [default: 60]",
+        ),
+    ] = None
+
     def typed(self) -> dict[str, Any]:
         """Return what was typed, checked, as the job keeps it; UsageError when a value is none."""
         from pacs_cli.pipelines.limits import Window
@@ -94,11 +129,11 @@ class BatchOptions:
             value = getattr(self, name)
             if value is not None and not (0 < value < math.inf):
                 raise UsageError(f"--{name.replace('_', '-')} {value:g}: write a number over 0")
-        if self.retry_wait is not None:
+        for name in ("retry_wait", "commit_timeout"):
             try:
-                seconds(self.retry_wait)
+                seconds(getattr(self, name) or 1.0)
             except ValueError as error:
-                raise UsageError(f"--retry-wait: {error}") from None
+                raise UsageError(f"--{name.replace('_', '-')}: {error}") from None
         # zero is a value: of 0 == False nothing is to be concluded
         kept = {name: value for name, value in asdict(self).items() if value is not None}
         return {name: value for name, value in kept.items() if value is not False and value != []}

@@ -102,7 +102,7 @@ class Run:
             self._job.put({"run": self._rates()})
 
     def _show_checked(self, name: str, checked: Checked) -> None:
-        if checked.failure == "missing":
+        if checked.state == "failed":
             self._report.error(f"{name}: {checked.words}")
         self._report.record("checked", {"destination": name, **checked._asdict()})
 

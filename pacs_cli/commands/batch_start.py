@@ -36,7 +36,9 @@ EXAMPLES = (
 )
 CONFORMANCE = (
     "Every SOP class of the storage service as SCU, in the transfer syntax each object is stored "
-    "in (PS3.4 Annex B, PS3.7 9.1.1). Data sets are sent byte for byte as they stand in the file."
+    "in (PS3.4 Annex B, PS3.7 9.1.1). Data sets are sent byte for byte as they stand in the file. "
+    "With --skip-existing and --verify Study Root Query/Retrieve C-FIND as SCU, with --commit the "
+    "Storage Commitment Push Model as SCU (PS3.4 Annexes C and J)."
 )
 
 

@@ -16,7 +16,7 @@ from pacs_cli.options import NetworkOptions, PeerOptions, resolve_target
 if TYPE_CHECKING:
     from pacs_cli.jobs.file import JobFile
     from pacs_cli.net.target import Target
-    from pacs_cli.pipelines.batch import Plan
+    from pacs_cli.pipelines.batch import Commitment, Plan
 
 JobPath = Annotated[Path, typer.Argument(metavar="FILE", help="The job.", show_default=False)]
 
@@ -42,7 +42,17 @@ def plan_of(kept: Mapping[str, Any]) -> Plan:
         tuple(map(Window.parse, kept.get("window", ()))),
         kept.get("skips_existing", False),
         kept.get("verifies", False),
+        _commitment(kept),
     )
+
+
+def _commitment(kept: Mapping[str, Any]) -> Commitment | None:
+    from pacs_cli.pipelines.batch import Commitment
+
+    if not kept.get("commits"):
+        return None
+    bind = kept.get("commit_bind", "127.0.0.1")
+    return Commitment(kept.get("commit_timeout", 60.0), bind, kept.get("commit_port"))
 
 
 def address(peer: PeerOptions, port: int | None, network: NetworkOptions) -> dict[str, Any]:

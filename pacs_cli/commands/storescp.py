@@ -10,7 +10,13 @@ from pacs_cli.commands.provider_events import EventReport
 from pacs_cli.commands.provider_server import server_of, team_for
 from pacs_cli.commands.provider_start import say_listening, say_recovered
 from pacs_cli.errors import Exit, UsageError
-from pacs_cli.options import Listen, ListenOptions, OutputOptions, resolve_listen
+from pacs_cli.options import (
+    Listen,
+    ListenOptions,
+    OutputOptions,
+    move_destinations,
+    resolve_listen,
+)
 from pacs_cli.receiving import AdmissionOptions, ArchiveOptions, HookOptions, QueryOptions
 from pacs_cli.report import Report
 
@@ -33,7 +39,8 @@ EXAMPLES = (
 CONFORMANCE = (
     "Verification and every SOP class of the storage service as SCP, retired ones included, in "
     "every transfer syntax of PS3.6 (PS3.4 Annexes A and B). Level 2 (full) storage: every "
-    "element, private ones included, is kept as received. With --qr, Query/Retrieve as SCP (PS3.4 "
+    "element, private ones included, is kept as received. Storage Commitment Push Model as SCP "
+    "(PS3.4 Annex J). With --qr, Query/Retrieve as SCP (PS3.4 "
     "Annex C): C-FIND, C-MOVE and C-GET of patient root, study root and patient/study only, "
     "hierarchical or relational."
 )
@@ -78,6 +85,8 @@ def storescp(
         is_told,
     )
     with open_archive(folder, archive.db, kept) as opened:
+        opened.handler.commitments.destinations = move_destinations((), where.ae_title)
+        opened.handler.commitments.warn = report.warning
         server = server_of(opened, settings, answers_of(opened), team)
         # last, so that whoever finds the port open is answered at once
         listener = Listener(where.bind, where.port, admission.caps())

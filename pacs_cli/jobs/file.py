@@ -363,6 +363,17 @@ class JobFile:
         )
         return uid, dict(rows)
 
+    def sent(
+        self, destination: int, after: tuple[int, int], size: int
+    ) -> list[tuple[int, int, str, str]]:
+        """Return study, number, SOP class and instance of what is sent and not committed."""
+        return self._rows(
+            "SELECT study, object.id, sop_class_uid, sop_instance_uid FROM object"
+            " JOIN kind ON kind.id = kind WHERE destination = ? AND state = 'sent'"
+            " AND (study, object.id) > (?, ?) ORDER BY study, object.id LIMIT ?",
+            (destination, *after, size),
+        )
+
     def verify(self, rows: Iterable[int]) -> None:
         """Write down that the destination shows these objects."""
         with self.transaction() as connection:

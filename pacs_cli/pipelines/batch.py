@@ -16,6 +16,7 @@ from pacs_cli.jobs.file import JobFile
 from pacs_cli.jobs.states import Outcome, Queued, State, Wish
 from pacs_cli.net.target import Target
 from pacs_cli.pipelines.checks import Checked, Checks
+from pacs_cli.pipelines.committing import Commits, Reports, listening
 from pacs_cli.pipelines.files import Found, Passed
 from pacs_cli.pipelines.items import Item, Sent
 from pacs_cli.pipelines.limits import Rate, Window, until_open
@@ -57,6 +58,18 @@ class Result(NamedTuple):
     failure: str
 
 
+class Commitment(NamedTuple):
+    """How storage commitment is asked for.
+
+    patience  seconds for each report
+    port      where peers report that call back, None when they report on the same association
+    """
+
+    patience: float
+    address: str = "127.0.0.1"
+    port: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How a job is run.
@@ -64,6 +77,7 @@ class Plan:
     windows        when to send, always without one
     skips_existing  whether the destination is asked first for what it has
     verifies       whether it is asked afterwards
+    commits        whether it is asked for storage commitment, and how
     """
 
     settings: Settings
@@ -72,6 +86,7 @@ class Plan:
     windows: tuple[Window, ...] = ()
     skips_existing: bool = False
     verifies: bool = False
+    commits: Commitment | None = None
 
 
 @dataclass(slots=True)
@@ -110,6 +125,7 @@ class Batch:
         self._stopping = threading.Event()
         self._sendings: list[Sending] = []
         self._why: tuple[str, Exit] | None = None
+        self._reports = Reports()
 
     def run(self, targets: Sequence[tuple[int, str, Target]]) -> Ends:
         """Send until nothing is queued, a destination is given up, or somebody wishes an end.
@@ -118,6 +134,13 @@ class Batch:
         raises   OutputError when the job file cannot be written; KeyboardInterrupt
         """
         self._job.recover()
+        commits = self._plan.commits
+        if commits is None or commits.port is None:
+            return self._run(targets)
+        with listening(self._reports, commits.address, commits.port, self._observer.warn):
+            return self._run(targets)
+
+    def _run(self, targets: Sequence[tuple[int, str, Target]]) -> Ends:
         ends = Ends()
         try:
             while True:
@@ -198,10 +221,18 @@ class Batch:
             sending.run(done)
             if sending.ended_with is None and self._plan.verifies:
                 checks.verify(address)
+            if sending.ended_with is None and self._plan.commits:
+                self._commit(number, name, address, self._plan.commits)
         except (AssociationError, ConnectError, PeerFailure) as error:
             sending.end(str(error), error.exit)
         if sending.ended_with is not None:
             ends.reasons[name] = sending.ended_with
+
+    def _commit(self, number: int, name: str, address: Target, how: Commitment) -> None:
+        is_listening = how.port is not None
+        told = self._checked(name)
+        commits = Commits(self._job, number, self._reports, is_listening, how.patience, told)
+        commits.run(address, lambda: self._why is not None)
 
     def _checked(self, name: str) -> Callable[[Checked], None]:
         def told(checked: Checked) -> None:
