@@ -300,6 +300,8 @@ complete -c pacs -n '__fish_seen_subcommand_from storescp' -l fault -r -d 'Misbe
 complete -c pacs -n '__fish_seen_subcommand_from storescp' -l qr -d 'Answer queries and retrieves too: C-FIND, C-MOVE and C-GET.'
 complete -c pacs -n '__fish_seen_subcommand_from storescp' -l fuzzy -d 'In names, marks on letters do not count; the words of a name are matched by their beginnings where that is negotiated.'
 complete -c pacs -n '__fish_seen_subcommand_from storescp' -l move-to -r -d 'Let C-MOVE send to this destination, beside the configured peers. Can be repeated.'
+complete -c pacs -n '__fish_seen_subcommand_from storescp' -l forward -r -d 'Send what is received on to this peer, HOST:PORT, AET@HOST:PORT or a configured one; success is answered once it is queued, in .forward.job in the folder, a job of send-batch. Can be repeated.'
+complete -c pacs -n '__fish_seen_subcommand_from storescp' -l forward-jobs -r -d 'Over N associations at once to each of them.  [default: 1; 1<=x<=64]'
 complete -c pacs -n '__fish_seen_subcommand_from storescp' -l on-instance -r -d 'Run for each new object, without a shell, as '\''check {path}'\''; the values are in the environment too (PACS_PATH, PACS_SOP_INSTANCE_UID, ...).'
 complete -c pacs -n '__fish_seen_subcommand_from storescp' -l on-study -r -d 'Run for a study that is at rest, as '\''route {path} {StudyInstanceUID} {count}'\''.'
 complete -c pacs -n '__fish_seen_subcommand_from storescp' -l study-idle -r -d 'A study is at rest when no object of it came for this long.  [default: 60.0]'

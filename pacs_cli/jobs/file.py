@@ -37,7 +37,7 @@ APPLICATION_ID = 0x7061636A
 #: which a power failure could have sent again; one for each would make a disk of 5 ms the limit.
 SYNC_SECONDS = 0.05
 
-_BUSY_TIMEOUT = 10.0
+_BUSY_TIMEOUT = 5.0
 _MOMENT = 0.1
 
 #: Pages of the file in memory, in KiB: what the UIDs of a million objects need while planned.

@@ -125,6 +125,7 @@ class Batch:
         self._stopping = threading.Event()
         self._sendings: list[Sending] = []
         self._why: tuple[str, Exit] | None = None
+        self._is_stopped = False
         self._reports = Reports()
 
     def run(self, targets: Sequence[tuple[int, str, Target]]) -> Ends:
@@ -157,6 +158,13 @@ class Batch:
                     return ends
         finally:
             self._job.recover()
+
+    def stop(self) -> None:
+        """End after what is on its way; any thread may call it."""
+        self._why = ("stopped", Exit.SOME_FAILED)
+        self._is_stopped = True
+        self._end_all(*self._why)
+        self._stopping.set()
 
     # -- destinations ----------------------------------------------------------------------------
 
@@ -264,7 +272,8 @@ class Batch:
     @contextmanager
     def _watched(self) -> Iterator[None]:
         """Heed inside the block what others wish, and the hours of the day."""
-        self._stopping.clear()
+        if not self._is_stopped:
+            self._stopping.clear()
         is_over = threading.Event()
         self._look()
 
