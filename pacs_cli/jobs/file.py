@@ -203,11 +203,14 @@ class JobFile:
         digest: Callable[[str, int], str],
     ) -> bool:
         path = _stored(planned.path)
-        connection.execute(
+        if self._inserted(connection, destination, path, planned):
+            return True
+        # what could not be read then may be an object by now
+        cursor = connection.execute(
             "DELETE FROM object WHERE path = ? AND destination = ? AND sop_instance_uid IS NULL",
             (path, destination),
         )
-        if self._inserted(connection, destination, path, planned):
+        if cursor.rowcount and self._inserted(connection, destination, path, planned):
             return True
         if planned.sop_instance_uid is None or _has_path(connection, path, destination):
             return False
