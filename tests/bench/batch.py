@@ -64,10 +64,10 @@ def _show_senders(title: str, work: str, folder: Path, port: int, jobs: int, rou
         return timed([commands[name]])
 
     costs = in_turns(rounds, cost_of, tuple(commands))
-    walls = {name: median([cost.wall for cost in each]) for name, each in costs.items()}
-    for name, each in costs.items():
-        cpu = median([cost.cpu for cost in each])
-        print(f"{title:28} {name:12} wall {walls[name]:.2f} s  cpu {cpu:.2f} s")
+    medians = {name: median(each) for name, each in costs.items()}
+    walls = {name: each.wall for name, each in medians.items()}
+    for name, each in medians.items():
+        print(f"{title:28} {name:12} wall {each.wall:.2f} s  cpu {each.cpu:.2f} s")
     batch = walls["send-batch"]
     ratios = {name: wall / batch for name, wall in walls.items()}
     print(f"{title:28} storescu / send-batch {ratios['storescu']:.2f}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import warnings
 from collections import Counter
 
 import pytest
@@ -73,6 +75,22 @@ def test_peer_without_commitment_is_told_and_nothing_is_committed(
 # -- pynetdicom ------------------------------------------------------------------------------------
 
 
+def shut_down(server) -> None:
+    """End a server of pynetdicom and its associations, which close their sockets themselves."""
+    from pynetdicom.association import Association
+
+    server.shutdown()
+    for thread in threading.enumerate():
+        if isinstance(thread, Association):
+            thread.join(20)
+            assert not thread.is_alive()
+    del thread
+    with warnings.catch_warnings():
+        # pynetdicom drops, unclosed, the socket of an association that its peer closed first
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
 class Reporting:
     """A pynetdicom SCP that stores, and commits over the same association or one of its own."""
 
@@ -128,7 +146,7 @@ class Reporting:
     def stop(self) -> None:
         for thread in self.threads:
             thread.join(20)
-        self.server.shutdown()
+        shut_down(self.server)
 
 
 @pytest.fixture
@@ -236,7 +254,7 @@ def test_pynetdicom_is_told_what_our_archive_holds(pacs, tmp_path, monkeypatch, 
             assert pacs("storescu", "127.0.0.1", archive.port, path).exit == Exit.OK
             kind, report = asking.ask(archive.port, is_listening_here)
     finally:
-        server.shutdown()
+        shut_down(server)
     assert kind == 2
     assert [item.ReferencedSOPInstanceUID for item in report.ReferencedSOPSequence] == ["1.2.3.0"]
     (failed,) = report.FailedSOPSequence
