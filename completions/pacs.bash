@@ -15,10 +15,11 @@ _pacs() {
     local options= choices= keys= peer= choice commands= command=${COMP_WORDS[1]} first=2
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W "echoscu storescu findscu movescu getscu storescp index dump diff validate anonymize demo --help --version" -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W "echoscu storescu findscu movescu getscu send-batch storescp index dump diff validate anonymize demo --help --version" -- "$current")
         return
     fi
     case $command in
+        send-batch) commands='start resume status report pause cancel retry-failed' ;;
         index) commands='add find stats verify prune rebuild export dicomdir' ;;
     esac
     if [[ $commands ]]; then
@@ -34,7 +35,15 @@ _pacs() {
         'findscu') options='-aec --called-aet -P --patient-root -S --study-root -O --patient-study-only -W --worklist -k --key --query --level --since --before --today --charset --no-defaults --drill --limit --fail-if-empty --dicom-json --save --relational --date-time --fuzzy --time-zone -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--level=patient,study,series,image'; keys='-k --key'; peer=yes ;;
         'movescu') options='-aec --called-aet -P --patient-root -S --study-root -O --patient-study-only -k --key --query --level --since --before --today --charset --from-file --batch --limit --fail-if-empty -aem --dest --receive --bind --allow --wait --expect-from-find --out --db --layout --duplicate --min-free --durability -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--level=patient,study,series,image --duplicate=reject,replace,version --durability=full,relaxed'; keys='-k --key'; peer=yes ;;
         'getscu') options='-aec --called-aet -P --patient-root -S --study-root -O --patient-study-only -k --key --query --level --since --before --today --charset --from-file --batch --limit --fail-if-empty --out --db --layout --duplicate --min-free --durability -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--level=patient,study,series,image --duplicate=reject,replace,version --durability=full,relaxed'; keys='-k --key'; peer=yes ;;
-        'storescp') options='-aet --aet --bind --check-called --max-associations -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --out --db --layout --duplicate --min-free --durability --allow --accept --prefer --promiscuous --workers --max-connections --max-per-address --pdu-timeout --write-timeout --fault --qr --fuzzy --move-to --on-instance --on-study --study-idle --hook-timeout --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--duplicate=reject,replace,version --durability=full,relaxed'; keys=''; peer=no ;;
+        'send-batch') options='-h --help'; choices=''; keys=''; peer=no ;;
+        'send-batch start') options='-aec --called-aet --from-file --follow --jobs --retries --retry-wait --rate --max-mb --window --skip-existing --verify --commit --commit-port --commit-bind --commit-timeout -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file --state --to -h --help'; choices=''; keys=''; peer=yes ;;
+        'send-batch resume') options='--jobs --retries --retry-wait --rate --max-mb --window --skip-existing --verify --commit --commit-port --commit-bind --commit-timeout --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys=''; peer=no ;;
+        'send-batch status') options='--json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys=''; peer=no ;;
+        'send-batch report') options='--json --csv -q --quiet -v --verbose -d --debug --log-file --only -h --help'; choices=''; keys=''; peer=no ;;
+        'send-batch pause') options='--json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys=''; peer=no ;;
+        'send-batch cancel') options='--json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys=''; peer=no ;;
+        'send-batch retry-failed') options='--json --csv -q --quiet -v --verbose -d --debug --log-file --class -h --help'; choices=''; keys=''; peer=no ;;
+        'storescp') options='-aet --aet --bind --check-called --max-associations -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --out --db --layout --duplicate --min-free --durability --allow --accept --prefer --promiscuous --workers --max-connections --max-per-address --pdu-timeout --write-timeout --fault --qr --fuzzy --move-to --forward --forward-jobs --on-instance --on-study --study-idle --hook-timeout --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--duplicate=reject,replace,version --durability=full,relaxed'; keys=''; peer=no ;;
         'index') options='-h --help'; choices=''; keys=''; peer=no ;;
         'index add') options='--db --from-file --follow --jobs --hash --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys=''; peer=no ;;
         'index find') options='--db -P --patient-root -S --study-root -O --patient-study-only -W --worklist -k --key --query --level --since --before --today --charset --no-defaults --drill --limit --fail-if-empty --dicom-json --save --json --csv -q --quiet -v --verbose -d --debug --log-file --date-time --fuzzy -h --help'; choices='--level=patient,study,series,image'; keys='-k --key'; peer=no ;;

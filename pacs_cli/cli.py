@@ -41,6 +41,7 @@ COMMANDS: tuple[Command, ...] = (
         "movescu", "pacs_cli.commands.movescu", "Have a peer send what it holds, checked here."
     ),
     Command("getscu", "pacs_cli.commands.getscu", "Get what a peer holds, over one association."),
+    Command("send-batch", "pacs_cli.commands.send_batch", "Send what cannot be lost, as a job."),
     Command("storescp", "pacs_cli.commands.storescp", "Receive objects into an indexed archive."),
     Command("index", "pacs_cli.commands.index", "Index files where they lie, and ask the index."),
     Command("dump", "pacs_cli.commands.dump", "Show what stands in files."),
@@ -102,16 +103,24 @@ def _write_examples(examples: Sequence[tuple[str, str]], formatter: click.HelpFo
 class _Commands(TyperGroup):
     """The group of a table's commands; imports the module of the one that runs.
 
-    table  None for that of all
+    table    None for that of all
+    default  the command that is meant when the first word is none, "" where there is none
     """
 
     table: Sequence[Command] | None = None
+    default = ""
     examples: Sequence[tuple[str, str]] = ()
 
     @property
     def rows(self) -> Sequence[Command]:
         """The table as it is now."""
         return COMMANDS if self.table is None else self.table
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        known = {*self.list_commands(ctx), *_HELP_NAMES["help_option_names"]}
+        if self.default and args and args[0] not in known:
+            args = [self.default, *args]
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return [command.name for command in self.rows]
@@ -167,6 +176,7 @@ def _build_group(name: str, summary: str, module: Any) -> click.Command:
     group.name, group.short_help = name, summary
     group.table = tuple(Command(*row) for row in module.COMMANDS)
     group.examples = module.EXAMPLES
+    group.default = getattr(module, "DEFAULT", "")
     return group
 
 

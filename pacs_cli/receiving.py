@@ -317,6 +317,34 @@ class QueryOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class ForwardOptions:
+    """Where what was received is sent on to."""
+
+    peers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--forward",
+            metavar="PEER",
+            help="Send what is received on to this peer, HOST:PORT, AET@HOST:PORT or a configured "
+            "one; success is answered once it is queued, in .forward.job in the folder, a job of "
+            "send-batch. Can be repeated.",
+            rich_help_panel="Forwarding",
+        ),
+    ] = None
+    jobs: Annotated[
+        int,
+        typer.Option(
+            "--forward-jobs",
+            metavar="N",
+            min=1,
+            max=64,
+            help="Over N associations at once to each of them.",
+            rich_help_panel="Forwarding",
+        ),
+    ] = 1
+
+
+@dataclass(frozen=True, slots=True)
 class HookOptions:
     """Programs that are run for what was received."""
 

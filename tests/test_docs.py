@@ -102,6 +102,10 @@ def test_json_fields_are_all_documented(pacs, folder):
         records += pacs("anonymize", *options, "--json").json
     records += pacs("anonymize", folder / "scans", folder / "out", "--json").json
     records += pacs("anonymize", "verify", folder / "scans", folder / "out", "--json").json
+    job = folder / "move.job"
+    records += pacs("send-batch", "127.0.0.1", 1, folder / "scans", "--state", job, "--json").json
+    for command in ("status", "report", "retry-failed"):
+        records += pacs("send-batch", command, job, "--json").json
     scans = folder / "scans"
     for command in (
         *(("add", scans), ("stats", scans), ("rebuild", scans)),

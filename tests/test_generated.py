@@ -47,7 +47,7 @@ def test_every_command_has_all_that_belongs_to_it(command):
     assert module.CONFORMANCE
     assert f"man/pacs-{command.name}.1" in GENERATED
     assert f"## pacs {command.name}\n" in GENERATED["docs/cli.md"]
-    assert (ROOT / "tests" / "commands" / f"test_{command.name}.py").is_file()
+    assert (ROOT / "tests" / "commands" / f"test_{command.name.replace('-', '_')}.py").is_file()
     for name, module_name, _ in getattr(module, "COMMANDS", ()):
         part = import_module(module_name)
         assert part.EXAMPLES
@@ -104,7 +104,7 @@ CASES = [
         "pacs ",
         {
             *("echoscu", "findscu", "getscu", "index", "movescu", "storescu", "storescp"),
-            *("anonymize", "demo", "diff", "dump", "validate"),
+            *("anonymize", "demo", "diff", "dump", "send-batch", "validate"),
         },
     ),
     (

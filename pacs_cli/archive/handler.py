@@ -12,6 +12,7 @@ from zlib import crc32
 
 from pacs_cli.archive.blobs import Blobs, Durability
 from pacs_cli.archive.catalog import note_root
+from pacs_cli.archive.committing import Commitments
 from pacs_cli.archive.contents import row_of_file
 from pacs_cli.archive.index import Index
 from pacs_cli.archive.layout import Layout
@@ -19,6 +20,7 @@ from pacs_cli.archive.recovery import Recovered, move_aside, reconcile
 from pacs_cli.archive.settings import ArchiveSettings, Duplicates
 from pacs_cli.archive.sink import ArchiveSink
 from pacs_cli.archive.turns import Turn, Turns
+from pacs_cli.services.commitment import Commitment
 from pacs_cli.services.serving import StoreRequest
 
 __all__ = [
@@ -53,6 +55,7 @@ class ArchiveHandler:
         self.blobs = blobs
         self.index = index
         self.settings = settings
+        self.commitments = Commitments(index, blobs.root, syncs=not blobs.is_durable)
         self._stripes: list[threading.Lock] | list[Turn]
         if turns is None:
             self._stripes = [threading.Lock() for _ in range(STRIPES)]
@@ -62,6 +65,14 @@ class ArchiveHandler:
     def open_store(self, request: StoreRequest) -> ArchiveSink:
         """Return the sink of one object; nothing is written before its first bytes."""
         return ArchiveSink(self, request)
+
+    def commit(self, transfer_syntax_uid: str, request: bytes) -> Commitment:
+        """Answer a request for storage commitment."""
+        return self.commitments.commit(transfer_syntax_uid, request)
+
+    def report_later(self, ae_title: str, transfer_syntax_uid: str, commitment: Commitment) -> None:
+        """Report what is committed over an association of our own."""
+        self.commitments.report_later(ae_title, transfer_syntax_uid, commitment)
 
     def stripe(self, sop_instance_uid: str) -> threading.Lock | Turn:
         """Return the lock of an object, the same in every process; raises OSError when entered."""

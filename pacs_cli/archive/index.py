@@ -199,6 +199,12 @@ class Index:
         rows = self._read(query, (sop_instance_uid,))
         return str(rows[0][0]) if rows else None
 
+    def find_instance(self, sop_instance_uid: str) -> tuple[str, str, int] | None:
+        """Return path, SOP class and bytes of the object that is served; raises OutputError."""
+        query = "SELECT path, sop_class_uid, size FROM instance WHERE sop_instance_uid = ?"
+        rows = self._read(query, (sop_instance_uid,))
+        return (str(rows[0][0]), str(rows[0][1]), int(rows[0][2])) if rows else None
+
     def versions(self, sop_instance_uid: str) -> list[tuple[int, str]]:
         """Return number and path of every object of a UID that is kept, the newest first."""
         return self._read(

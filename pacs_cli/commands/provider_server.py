@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pacs_cli.net.listener import Listener
     from pacs_cli.services.query_scp import QueryRetrieve
     from pacs_cli.services.scp import Provider, Settings
-    from pacs_cli.services.serving import ProviderEvent
+    from pacs_cli.services.serving import Handler, ProviderEvent
     from pacs_cli.services.team import Opened, Team
 
     Observe = Callable[[ProviderEvent], None]
@@ -58,12 +58,16 @@ class Server(Protocol):
 
 
 def server_of(
-    archive: Archive, settings: Settings, queries: QueryRetrieve | None, team: Team | None
+    archive: Archive,
+    settings: Settings,
+    queries: QueryRetrieve | None,
+    team: Team | None,
+    handler: Handler,
 ) -> Server:
-    """Return what serves: this process, or a team."""
+    """Return what serves: this process, where `handler` takes objects in, or a team."""
     if team is not None:
         return _Together(archive, team)
-    return _Alone(archive, settings, queries)
+    return _Alone(handler, settings, queries)
 
 
 class _Alone:
@@ -71,8 +75,8 @@ class _Alone:
 
     failure: OSError | PacsError | None = None
 
-    def __init__(self, archive: Archive, settings: Settings, queries: QueryRetrieve | None) -> None:
-        self._archive = archive
+    def __init__(self, handler: Handler, settings: Settings, queries: QueryRetrieve | None) -> None:
+        self._handler = handler
         self._settings = settings
         self._queries = queries
         self._provider: Provider | None = None
@@ -80,7 +84,7 @@ class _Alone:
     def serve(self, listener: Listener, observe: Observe, warn: Callable[[str], None]) -> None:
         from pacs_cli.services.scp import Provider
 
-        self._provider = Provider(self._settings, self._archive.handler, observe, self._queries)
+        self._provider = Provider(self._settings, self._handler, observe, self._queries)
         listener.serve(self._provider.serve, warn)
 
     def drain(self, listener: Listener, seconds: float) -> bool:

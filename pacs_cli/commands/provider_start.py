@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pacs_cli.options import move_destinations
 from pacs_cli.report import Report
 
 if TYPE_CHECKING:
-    from pacs_cli.archive.handler import Recovered
+    from pacs_cli.archive.handler import Archive, Recovered
     from pacs_cli.net.listener import Listener
 
 _LOOPBACK = ("127.0.0.1", "::1")
+
+
+def prepare_commitment(report: Report, archive: Archive, ae_title: str) -> None:
+    """Let reports of storage commitment go to the configured peers."""
+    commitments = archive.handler.commitments
+    commitments.destinations = move_destinations((), ae_title)
+    commitments.warn = report.warning
 
 
 def say_recovered(report: Report, recovered: Recovered) -> None:

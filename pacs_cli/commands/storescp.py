@@ -6,12 +6,19 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+from pacs_cli.commands.forwarding import check, forwarding
 from pacs_cli.commands.provider_events import EventReport
 from pacs_cli.commands.provider_server import server_of, team_for
-from pacs_cli.commands.provider_start import say_listening, say_recovered
+from pacs_cli.commands.provider_start import prepare_commitment, say_listening, say_recovered
 from pacs_cli.errors import Exit, UsageError
 from pacs_cli.options import Listen, ListenOptions, OutputOptions, resolve_listen
-from pacs_cli.receiving import AdmissionOptions, ArchiveOptions, HookOptions, QueryOptions
+from pacs_cli.receiving import (
+    AdmissionOptions,
+    ArchiveOptions,
+    ForwardOptions,
+    HookOptions,
+    QueryOptions,
+)
 from pacs_cli.report import Report
 
 if TYPE_CHECKING:
@@ -28,12 +35,14 @@ EXAMPLES = (
     ("pacs storescp 11112 --out in --allow CT1@10.0.0.5 --accept CT,MR", "from one, of two kinds"),
     ("pacs storescp 11112 --out in --on-study 'route {path}' --study-idle 30", "act on studies"),
     ("pacs storescp 11112 --out in --qr --move-to WS1@10.0.0.7:104", "answer queries, send too"),
+    ("pacs storescp 11112 --out in --forward pacs2", "store and forward"),
     ("pacs storescp 11112 --out in --fault status=A700,every=10", "test a sender's retries"),
 )
 CONFORMANCE = (
     "Verification and every SOP class of the storage service as SCP, retired ones included, in "
     "every transfer syntax of PS3.6 (PS3.4 Annexes A and B). Level 2 (full) storage: every "
-    "element, private ones included, is kept as received. With --qr, Query/Retrieve as SCP (PS3.4 "
+    "element, private ones included, is kept as received. Storage Commitment Push Model as SCP "
+    "(PS3.4 Annex J). With --qr, Query/Retrieve as SCP (PS3.4 "
     "Annex C): C-FIND, C-MOVE and C-GET of patient root, study root and patient/study only, "
     "hierarchical or relational."
 )
@@ -47,6 +56,7 @@ def storescp(
     archive: ArchiveOptions,
     admission: AdmissionOptions,
     queries: QueryOptions,
+    forward: ForwardOptions,
     hooks: HookOptions,
     output: OutputOptions,
 ) -> Exit:
@@ -66,6 +76,7 @@ def storescp(
     folder = archive.out or where.out
     if folder is None:
         raise UsageError("no folder to receive into: write --out DIR, or configure archive.out")
+    check(forward, archive.duplicate, admission.processes())
     kept, hook_settings = archive.settings(), hooks.settings()
     settings = admission.provider(where, kept.waits_for_disk)
     answers_of = queries.answering(where)
@@ -78,8 +89,12 @@ def storescp(
         answers_of,
         is_told,
     )
-    with open_archive(folder, archive.db, kept) as opened:
-        server = server_of(opened, settings, answers_of(opened), team)
+    with (
+        open_archive(folder, archive.db, kept) as opened,
+        forwarding(report, opened, forward, where.ae_title) as handler,
+    ):
+        prepare_commitment(report, opened, where.ae_title)
+        server = server_of(opened, settings, answers_of(opened), team, handler)
         # last, so that whoever finds the port open is answered at once
         listener = Listener(where.bind, where.port, admission.caps())
         runs = None

@@ -38,6 +38,8 @@ class Sent(NamedTuple):
     seconds   from the first byte sent to the answer, the last time it was sent
     exit      the class of the failure, OK without one
     attempts  how often it was sent, as a whole or in part
+    is_own    whether the reason lies with the object, not with a peer that was given up or a run
+              that was ended
     """
 
     path: str
@@ -47,6 +49,7 @@ class Sent(NamedTuple):
     seconds: float = 0.0
     exit: Exit = Exit.OK
     attempts: int = 0
+    is_own: bool = True
 
     @property
     def is_warning(self) -> bool:

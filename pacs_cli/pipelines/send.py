@@ -57,12 +57,15 @@ class Observer(NamedTuple):
     opened  each association once it stands
     warn    one line about what did not go as wanted and is tried again
     note    the same of what every object will be reported for anyway
+    turn    what was answered, if anything, and what is sent next on the same association, before it
+            is; what it raises ends everything
     """
 
     opened: Callable[[Session], None] = _ignore
     trace: Trace | None = None
     warn: Callable[[str], None] = _ignore
     note: Callable[[str], None] = _ignore
+    turn: Callable[[Sent | None, Item | None], None] | None = None
 
 
 class Settings(NamedTuple):
@@ -126,6 +129,7 @@ class Sending:
         #: whether any association stood, and any object was answered
         self.has_stood = self.has_answered = False
         self._end: tuple[str, Exit] | None = None
+        self._turn = self.observer.turn
         self._interrupts = Interrupts()
 
     def run(self, done: Done) -> None:
@@ -149,6 +153,28 @@ class Sending:
                 self._run(tell)
         except _Untold as untold:
             raise untold.error from None
+
+    def end(self, reason: str, exit_code: Exit) -> None:
+        """Send nothing more: what is on its way is finished, the rest told with this reason; any
+        thread may call it.
+        """
+        self._end = self._end or (reason, exit_code)
+        self.supply.close()
+
+    @property
+    def ended_with(self) -> tuple[str, Exit] | None:
+        """Why not everything was sent, None when it was or is still being sent."""
+        return self._end
+
+    def turn(self, answered: Sent | None, upcoming: Item | None) -> None:
+        """Have it kept what was answered before the next is sent."""
+        if self._turn is None or (answered is None and upcoming is None):
+            return
+        try:
+            self._turn(answered, upcoming)
+        except PacsError as error:
+            # it must not be taken for an end of the association
+            raise _Untold(error) from None
 
     def _run(self, tell: Done) -> None:
         told = self._interrupts.after(tell)
@@ -197,7 +223,7 @@ class Sending:
             assert self._end is not None
             reason, exit_code = self._end
             if isinstance(entry, Found):
-                tell(Sent(entry.path, None, None, reason, exit=exit_code))
+                tell(Sent(entry.path, None, None, reason, exit=exit_code, is_own=False))
             else:
                 tell(entry.not_sent(reason, exit_code))
 

@@ -40,7 +40,9 @@ class Pending:
     def not_sent(self, reason: str, exit_code: Exit) -> Sent:
         """Return the result of an object that the peer did not answer for."""
         item = self.item
-        return Sent(item.path, item, None, reason, exit=exit_code, attempts=self.attempts)
+        return Sent(
+            item.path, item, None, reason, exit=exit_code, attempts=self.attempts, is_own=False
+        )
 
 
 #: What a worker is given: something to send, or something to tell.
@@ -53,6 +55,7 @@ class Supply:
 
     found    what the command line means, looked at as late as possible
     extra    proposed on every association beside what the files need
+    kinds    SOP class and transfer syntax of what is known to come, for the first round
     is_closed  whether nothing more is dealt out
     """
 
@@ -61,6 +64,7 @@ class Supply:
         found: Iterable[Found | Passed | Item],
         examine: Examine,
         extra: Sequence[Proposal] = (),
+        kinds: Iterable[tuple[str, str]] = (),
     ) -> None:
         self._found = iter(found)
         self._examine = examine
@@ -71,6 +75,7 @@ class Supply:
         self._postponed: list[Pending] = []
         self._reserved: dict[int, Pending] = {}
         self._kinds: frozenset[tuple[str, str]] = frozenset()
+        self._foreseen = tuple(kinds)
         self.is_closed = False
 
     def next_round(self) -> list[Proposal]:
@@ -83,12 +88,13 @@ class Supply:
         while count < LOOK_AHEAD and (entry := self._look()) is not None:
             self._ahead.append(entry)
             count += isinstance(entry, Pending)
+        if not count:
+            return []
         kinds = dict.fromkeys(each.item.kind for each in self._ahead if isinstance(each, Pending))
+        kinds.update(dict.fromkeys(self._foreseen))
         room = MAX_CONTEXTS - len(self._extra)
         proposed = list(kinds)[:room]
         self._kinds = frozenset(proposed)
-        if not proposed:
-            return []
         needed = [Proposal(sop_class, (syntax,)) for sop_class, syntax in proposed]
         return needed + [each for each in self._extra if each not in needed]
 

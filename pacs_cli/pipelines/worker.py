@@ -182,6 +182,8 @@ class Worker:
             self._close_after(answered)
             if isinstance(entry, Pending) and not self._claimed(entry):
                 ready = None
+            upcoming = ready.pending.item if isinstance(ready, _Ready) else None
+            self._sending.turn(answered, upcoming)
             try:
                 if isinstance(ready, _Ready):
                     self._begin(session, ready)
@@ -248,7 +250,8 @@ class _Ready(NamedTuple):
 
 def _failed(pending: Pending, reason: str, exit_code: Exit) -> Sent:
     """Return the result of an object whose reason is its own."""
-    return pending.not_sent(f"cannot send {pending.item.path}: {reason}", exit_code)
+    sent = pending.not_sent(f"cannot send {pending.item.path}: {reason}", exit_code)
+    return sent._replace(is_own=True)
 
 
 def _refused(session: Session, pending: Pending, result: int) -> Sent:

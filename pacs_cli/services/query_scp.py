@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
+from pacs_cli import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from pacs_cli.errors import OutputError
 from pacs_cli.net.target import Target
+from pacs_cli.services.commitment import PUSH_MODEL
 from pacs_cli.services.conversation import Conversation
 from pacs_cli.services.serving import Found, Library, QueryRefused, QueryRequest
 from pacs_cli.wire.command import CommandField, Value
@@ -23,7 +25,12 @@ from pacs_cli.wire.negotiation import (
     Result,
 )
 from pacs_cli.wire.pdu import AssociateRequest, ProposedContext
-from pacs_cli.wire.userinfo import ExtendedNegotiation, RoleSelection
+from pacs_cli.wire.userinfo import (
+    AsynchronousOperationsWindow,
+    ExtendedNegotiation,
+    RoleSelection,
+    UserInformation,
+)
 
 #: SOP class -> its one operation (PS3.4 C.6): patient root, study root, patient/study only.
 OPERATIONS = {
@@ -92,12 +99,18 @@ def with_queries(policy: Policy) -> Policy:
 
 
 def answer_roles(request: AssociateRequest, has_queries: bool) -> tuple[RoleSelection, ...]:
-    """Accept that the requestor stores, which is how a C-GET sends to it (PS3.7 D.3.3.4)."""
+    """Accept that the requestor stores, which is how a C-GET sends to it (PS3.7 D.3.3.4), and that
+    it reports what it has committed, of which it is the SCP too (PS3.4 J.3.3).
+    """
     return tuple(
         RoleSelection(
             role.sop_class_uid,
             role.scu_role,
-            has_queries and role.scp_role and _may_be_stored(role.sop_class_uid),
+            role.scp_role
+            and (
+                role.sop_class_uid == PUSH_MODEL
+                or (has_queries and _may_be_stored(role.sop_class_uid))
+            ),
         )
         for role in request.user_information.role_selections
     )
@@ -114,6 +127,26 @@ def answer_extended(
         )
         for asked in request.user_information.extended_negotiations
         if asked.sop_class_uid in OPERATIONS
+    )
+
+
+def answer_user_information(
+    request: AssociateRequest, maximum_length: int, queries: QueryRetrieve | None
+) -> UserInformation:
+    """Answer what the request negotiates besides contexts (PS3.7 D.3.3).
+
+    One operation at a time; extended negotiation of anything but query/retrieve is not answered,
+    which is its refusal, nor is a user identity, which is not checked.
+    """
+    asked = request.user_information
+    window = AsynchronousOperationsWindow() if asked.asynchronous_operations_window else None
+    return UserInformation(
+        maximum_length,
+        IMPLEMENTATION_CLASS_UID,
+        IMPLEMENTATION_VERSION_NAME,
+        window,
+        answer_roles(request, has_queries=queries is not None),
+        () if queries is None else answer_extended(request, queries),
     )
 
 

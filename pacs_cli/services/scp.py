@@ -14,21 +14,31 @@ from collections.abc import Callable, MutableSequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 
-from pacs_cli import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from pacs_cli.errors import PeerProtocolError, PeerTimeout
 from pacs_cli.net.baton import Baton
 from pacs_cli.net.channel import Channel, Wakeup
 from pacs_cli.net.target import WRITE_TIMEOUT
 from pacs_cli.services.admission import NOT_ALLOWED, Allow
+from pacs_cli.services.commitment import (
+    INVALID_ARGUMENT,
+    NO_SUCH_ACTION,
+    PUSH_MODEL,
+    REQUEST_COMMITMENT,
+    Commitment,
+    Committer,
+    ReportReceiver,
+    report_request,
+    with_commitment,
+)
 from pacs_cli.services.conversation import Conversation, PeerLeft
-from pacs_cli.services.faults import GARBAGE, Fault, FaultInjected, FaultKind, FaultPlan, pause
+from pacs_cli.services.faults import GARBAGE, FaultInjected, FaultKind, FaultPlan, pause
+from pacs_cli.services.incoming import Incoming, Refusal
 from pacs_cli.services.query_scp import (
     OPERATIONS,
     Identifier,
     QueryRetrieve,
-    answer_extended,
     answer_find,
-    answer_roles,
+    answer_user_information,
     with_queries,
 )
 from pacs_cli.services.retrieve_scp import answer_get, answer_move
@@ -43,7 +53,6 @@ from pacs_cli.services.serving import (
     ProviderEvent,
     QueryRequest,
     Sink,
-    StoreOutcome,
     StoreRequest,
 )
 from pacs_cli.wire.association import (
@@ -63,10 +72,6 @@ from pacs_cli.wire.association import (
 from pacs_cli.wire.command import Command, CommandField, Value, encode_command, response_to
 from pacs_cli.wire.negotiation import Policy, answer_contexts
 from pacs_cli.wire.pdu import AssociateAccept, AssociateRequest
-from pacs_cli.wire.userinfo import (
-    AsynchronousOperationsWindow,
-    UserInformation,
-)
 
 #: Bytes from which on copying them takes longer than waiting for the interpreter.
 _LARGE = 64 * 1024
@@ -77,6 +82,8 @@ NOT_AUTHORIZED_SOP_CLASS = 0x0122
 UNRECOGNIZED_OPERATION = 0x0211
 CANNOT_UNDERSTAND = 0xC000
 DOES_NOT_MATCH_SOP_CLASS = 0xA900
+
+_COMMITMENT = (CommandField.N_ACTION_RQ, CommandField.N_EVENT_REPORT_RQ)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +139,8 @@ class Provider:
     ) -> None:
         if queries is not None:
             settings = replace(settings, policy=with_queries(settings.policy))
+        if isinstance(handler, Committer | ReportReceiver):
+            settings = replace(settings, policy=with_commitment(settings.policy))
         self.settings = settings
         self.handler = handler
         self.observe = observe
@@ -208,7 +217,9 @@ class _Connection:
         self._began = time.monotonic()
         self._how = ""
         self._stored = self._failed = self._size = 0
-        self._store: _Incoming | None = None
+        self._store: Incoming | None = None
+        #: the report of a commitment that the peer has not acknowledged, and its transfer syntax
+        self._unreported: tuple[str, Commitment] | None = None
         # the query that has arrived, answered once all that came with it is understood
         self._query: tuple[Conversation, QueryRequest] | None = None
 
@@ -231,6 +242,9 @@ class _Connection:
             if self._store is not None:
                 self._store.sink.discard()
             self._provider.give_back(self)
+            if self._unreported is not None and isinstance(self._provider.handler, Committer):
+                title = self._info.calling_ae_title
+                self._provider.handler.report_later(title, *self._unreported)
             if self._association.associate_request is not None or error:
                 self._tell_end(error)
             self._channel.close()
@@ -311,7 +325,9 @@ class _Connection:
                 request.called_ae_title,
                 request.calling_ae_title,
                 answer_contexts(request, settings.policy),
-                _user_information(request, settings.limits.max_pdu_length, self._provider.queries),
+                answer_user_information(
+                    request, settings.limits.max_pdu_length, self._provider.queries
+                ),
             )
             self._association.accept(answer)
             refused = sum(result.result != 0 for result in answer.contexts)
@@ -357,10 +373,17 @@ class _Connection:
         if command.field == CommandField.C_CANCEL_RQ:
             # PS3.7 9.3.2.3: a cancel of nothing has no answer
             return
+        if command.field == CommandField.N_EVENT_REPORT_RSP and self._unreported is not None:
+            # one that was refused is tried once more, over an association of our own
+            self._unreported = None if command.status == SUCCESS else self._unreported
+            return
         if command.is_response:
             self._association.abort(2, 6)
             raise PeerProtocolError(f"{command.name} where a request belongs")
         context = self._association.contexts[context_id]
+        if context.abstract_syntax == PUSH_MODEL and command.field in _COMMITMENT:
+            self._begin_store(context_id, command, None, Identifier())
+            return
         refusal: tuple[int, str] | None = None
         if command.text("AffectedSOPClassUID") != context.abstract_syntax:
             refusal = NOT_AUTHORIZED_SOP_CLASS, "SOP class is not that of the context"
@@ -407,13 +430,13 @@ class _Connection:
             refusal = refusal or (fault.status, str(fault))
         sink: Sink | Identifier
         if refusal:
-            sink = _Refusal(*refusal)
+            sink = Refusal(*refusal)
         elif identifier is not None:
             sink = identifier
         else:
             with self._handling():
                 sink = self._provider.handler.open_store(request)
-        self._store = _Incoming(command, request, sink, number, fault)
+        self._store = Incoming(command, request, sink, number, fault)
         if not command.has_data_set:
             self._complete(context_id, [])
 
@@ -426,6 +449,9 @@ class _Connection:
         self._write(store, views)
         if isinstance(store.sink, Identifier):
             self._store = None
+            if store.command.field in _COMMITMENT:
+                self._commit(context_id, store.command, store.sink)
+                return
             self._begin_query(context_id, store.command, store.sink)
             return
         with self._handling():
@@ -461,6 +487,34 @@ class _Connection:
         if seconds > 0:
             with self._provider.baton.rest():
                 pause(seconds, self._provider.wakeup)
+
+    def _commit(self, context_id: int, command: Command, information: Identifier) -> None:
+        """Answer a request for storage commitment and report at once, or take a report."""
+        handler, data = self._provider.handler, bytes(information.data)
+        syntax = self._association.contexts[context_id].transfer_syntax
+        if command.field == CommandField.N_EVENT_REPORT_RQ:
+            status = UNRECOGNIZED_OPERATION
+            if isinstance(handler, ReportReceiver):
+                with self._provider.baton.rest():
+                    status = handler.take_report(syntax, data)
+            self._respond(context_id, command, status, "")
+            return
+        if not isinstance(handler, Committer):
+            commitment = Commitment(UNRECOGNIZED_OPERATION)
+        elif command.number("ActionTypeID") != REQUEST_COMMITMENT:
+            commitment = Commitment(NO_SUCH_ACTION)
+        elif not data:
+            commitment = Commitment(INVALID_ARGUMENT, "no or too long an action information")
+        else:
+            # it reads the index and files
+            with self._provider.baton.rest():
+                commitment = handler.commit(syntax, data)
+        self._respond(context_id, command, commitment.status, commitment.comment)
+        if commitment.status == SUCCESS:
+            self._unreported = syntax, commitment
+            request = encode_command(report_request(commitment, 1))
+            self._association.send(context_id, request, (commitment.report,))
+            self._channel.flush()
 
     def _begin_query(self, context_id: int, command: Command, identifier: Identifier) -> None:
         if identifier.is_too_long:
@@ -510,7 +564,7 @@ class _Connection:
                 return each.application_information
         return b""
 
-    def _write(self, store: _Incoming, views: list[memoryview]) -> None:
+    def _write(self, store: Incoming, views: list[memoryview]) -> None:
         """Hand bytes of a data set on; a fault may end the association on them."""
         size = sum(map(len, views))
         with self._handling(size):
@@ -526,65 +580,3 @@ class _Connection:
         more: dict[str, Value] = {"ErrorComment": comment[:64]} if comment and status else {}
         self._association.send(context_id, encode_command(response_to(command, status, **more)))
         self._channel.flush()
-
-
-class _Incoming:
-    """The object now on its way."""
-
-    def __init__(
-        self,
-        command: Command,
-        request: StoreRequest,
-        sink: Sink | Identifier,
-        number: int,
-        fault: Fault | None,
-    ) -> None:
-        self.command = command
-        self.request = request
-        self.sink = sink
-        self.number = number
-        self.fault = fault
-        self.size = 0
-        self.began = time.monotonic()
-
-    def write(self, views: list[memoryview], size: int) -> None:
-        """Hand on views of so many bytes."""
-        self.size += size
-        self.sink.write(views)
-
-
-class _Refusal:
-    """A sink for what is refused before its first byte: drained, then answered."""
-
-    def __init__(self, status: int, comment: str) -> None:
-        self._outcome = StoreOutcome(status, comment)
-
-    def write(self, views: object) -> None:
-        """Drop the bytes."""
-
-    def finish(self) -> StoreOutcome:
-        """Give the refusal."""
-        return self._outcome
-
-    def discard(self) -> None:
-        """Nothing was kept."""
-
-
-def _user_information(
-    request: AssociateRequest, maximum_length: int, queries: QueryRetrieve | None
-) -> UserInformation:
-    """Answer what the request negotiates besides contexts (PS3.7 D.3.3).
-
-    One operation at a time; extended negotiation of anything but query/retrieve is not answered,
-    which is its refusal, nor is a user identity, which is not checked.
-    """
-    asked = request.user_information
-    window = AsynchronousOperationsWindow() if asked.asynchronous_operations_window else None
-    return UserInformation(
-        maximum_length,
-        IMPLEMENTATION_CLASS_UID,
-        IMPLEMENTATION_VERSION_NAME,
-        window,
-        answer_roles(request, has_queries=queries is not None),
-        () if queries is None else answer_extended(request, queries),
-    )

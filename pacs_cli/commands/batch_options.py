@@ -1,0 +1,139 @@
+"""How a job is run, as it is typed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
+
+import typer
+
+from pacs_cli.config import seconds
+from pacs_cli.errors import UsageError
+
+#: Waits of up to 30 s add up to some minutes: a peer that is restarted is back by then.
+RETRIES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOptions:
+    """How a job is run; None where nothing was typed, and then what the job was made with."""
+
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            metavar="N",
+            min=1,
+            max=64,
+            help="At most N associations at once to each destination. [default: 1]",
+        ),
+    ] = None
+    retries: Annotated[
+        int | None,
+        typer.Option(
+            "--retries",
+            metavar="N",
+            min=0,
+            help="Try again up to N times in a row what may pass: a lost association, a transient "
+            "rejection, no resources (A7xx) and, only if this is typed, a peer that cannot be "
+            f"reached from the start. [default: {RETRIES}]",
+        ),
+    ] = None
+    retry_wait: Annotated[
+        float | None,
+        typer.Option(
+            "--retry-wait",
+            metavar="SECONDS",
+            help="Wait about this long before trying again, twice as long each time, 30 s at most. "
+            "[default: 0.5]",
+        ),
+    ] = None
+    rate: Annotated[
+        float | None,
+        typer.Option("--rate", metavar="N", help="At most N objects a second to each destination."),
+    ] = None
+    max_mb: Annotated[
+        float | None,
+        typer.Option(
+            "--max-mb", metavar="N", help="At most N MB (10^6 bytes) a second to each destination."
+        ),
+    ] = None
+    window: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--window",
+            metavar="HH:MM-HH:MM",
+            help="Send between these hours only, local time, as 22:00-06:00; outside them the "
+            "command waits. Can be repeated.",
+        ),
+    ] = None
+
+    skips_existing: Annotated[
+        bool,
+        typer.Option(
+            "--skip-existing",
+            help="Ask the destination first, with C-FIND, and skip what it has.",
+        ),
+    ] = False
+    verifies: Annotated[
+        bool,
+        typer.Option(
+            "--verify",
+            help="Ask the destination afterwards, with C-FIND; what it does not show has failed.",
+        ),
+    ] = False
+
+    commits: Annotated[
+        bool,
+        typer.Option(
+            "--commit",
+            help="Ask for storage commitment of what was sent; 0 only when all of it is committed.",
+        ),
+    ] = False
+    commit_port: Annotated[
+        int | None,
+        typer.Option(
+            "--commit-port",
+            metavar="PORT",
+            min=0,
+            max=65535,
+            help="Listen here for peers that report over associations of their own; they must "
+            "know our AE title, address and this port.",
+        ),
+    ] = None
+    commit_bind: Annotated[
+        str | None,
+        typer.Option(
+            "--commit-bind",
+            metavar="ADDRESS",
+            help="Listen for them on this address. [default: 127.0.0.1]",
+        ),
+    ] = None
+    commit_timeout: Annotated[
+        float | None,
+        typer.Option(
+            "--commit-timeout",
+            metavar="SECONDS",
+            help="Wait this long for each report, of up to 500 objects. [default: 60]",
+        ),
+    ] = None
+
+    def typed(self) -> dict[str, Any]:
+        """Return what was typed, checked, as the job keeps it; UsageError when a value is none."""
+        from pacs_cli.pipelines.limits import Window
+
+        for text in self.window or ():
+            Window.parse(text)
+        for name in ("rate", "max_mb"):
+            value = getattr(self, name)
+            if value is not None and not (0 < value < math.inf):
+                raise UsageError(f"--{name.replace('_', '-')} {value:g}: write a number over 0")
+        for name in ("retry_wait", "commit_timeout"):
+            try:
+                seconds(getattr(self, name) or 1.0)
+            except ValueError as error:
+                raise UsageError(f"--{name.replace('_', '-')}: {error}") from None
+        # zero is a value: of 0 == False nothing is to be concluded
+        kept = {name: value for name, value in asdict(self).items() if value is not None}
+        return {name: value for name, value in kept.items() if value is not False and value != []}
