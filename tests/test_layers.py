@@ -23,13 +23,14 @@ LAYERS: dict[str, set[str]] = {
     "archive": {"errors", "wire", "net", "services", "dicom"},
     "pipelines": {"errors", "wire", "net", "services", "dicom"},
     "config": {"errors"},
-    "options": {"errors", "config", "wire", "net", "services"},
+    "securing": {"errors", "config", "net"},
+    "options": {"errors", "config", "securing", "wire", "net", "services"},
     "receiving": {"errors", "config", "options", "net", "services", "dicom", "archive", "pipelines"}
-    | {"wire"},
+    | {"wire", "securing"},
     "report": {"errors", "options"},
     "commands": {
         *("errors", "wire", "net", "services", "dicom", "archive", "pipelines"),
-        *("config", "options", "receiving", "report"),
+        *("config", "options", "receiving", "securing", "report"),
     },
     "cli": {"errors", "config", "options", "report", "commands", "__init__"},
     "completions": set(),
@@ -45,7 +46,7 @@ RESERVED = {
     "ssl": {"net"},
     "selectors": {"net"},
     "sqlite3": {"archive"},
-    "typer": {"cli", "options", "receiving", "commands"},
+    "typer": {"cli", "options", "receiving", "securing", "commands"},
     "rich": {"report"},
     "tqdm": {"report"},
 }

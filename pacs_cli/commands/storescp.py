@@ -13,6 +13,7 @@ from pacs_cli.errors import Exit, UsageError
 from pacs_cli.options import Listen, ListenOptions, OutputOptions, resolve_listen
 from pacs_cli.receiving import AdmissionOptions, ArchiveOptions, HookOptions, QueryOptions
 from pacs_cli.report import Report
+from pacs_cli.securing import TlsOptions
 
 if TYPE_CHECKING:
     from pacs_cli.archive.handler import Archive
@@ -44,6 +45,7 @@ _DRAIN_SECONDS = 10.0
 
 def storescp(
     listen: ListenOptions,
+    tls: TlsOptions,
     archive: ArchiveOptions,
     admission: AdmissionOptions,
     queries: QueryOptions,
@@ -62,13 +64,13 @@ def storescp(
     from pacs_cli.pipelines.hooks import Hooks
 
     report = Report.for_output(output)
-    where = resolve_listen(listen)
+    where = resolve_listen(listen, tls=tls)
     folder = archive.out or where.out
     if folder is None:
         raise UsageError("no folder to receive into: write --out DIR, or configure archive.out")
     kept, hook_settings = archive.settings(), hooks.settings()
     settings = admission.provider(where, kept.waits_for_disk)
-    answers_of = queries.answering(where)
+    answers_of = queries.answering(where, tls)
     is_told = report.shows_results or hook_settings is not None
     # first, as a process is divided before it opens anything
     team = team_for(
@@ -100,8 +102,7 @@ def _serve(
     # first: who reads that it listens may end it
     signals = stop_on_signals(listener)
     events = EventReport(report, hooks.observe if hooks else None)
-    is_open = not settings.allow.rules
-    say_listening(report, listener, where.ae_title, str(archive.blobs.root), is_open)
+    say_listening(report, listener, where.ae_title, str(archive.blobs.root), settings)
     say_recovered(report, archive.recovered)
     for fault in settings.faults.faults:
         report.warning(f"misbehaving on purpose: {fault}")
