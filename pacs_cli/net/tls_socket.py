@@ -193,6 +193,7 @@ class TlsSocket:
             return
         # ours is said by then, theirs is not waited for; or there was no handshake at all
         with suppress(OSError, ValueError):
+            self._sock.setblocking(False)
             self._sock.unwrap()
 
     def _stage_head(self, batch: Sequence[Buffer]) -> memoryview:
