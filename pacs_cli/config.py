@@ -11,6 +11,7 @@
     aet = "WARD"                            # called AE title
     max_pdu = 16384
     timeouts = { connect = 3 }
+    tls = { ca = "ca.pem" }                 # or true; paths are relative to this file
     [archive]
     out = "archive"                         # relative to this file
     aet = "ARCHIVE"
@@ -24,7 +25,7 @@ and `BUILT_IN` last.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
@@ -54,6 +55,32 @@ BUILT_IN = Settings("PACS", 10.0, 30.0, 60.0, 262_144)
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """One `tls` table, or what was typed of it; None where it says nothing."""
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    passphrase_file: Path | None = None
+    minimum: str | None = None
+    ciphers: str | None = None
+    server_name: str | None = None
+    is_anonymous: bool | None = None
+
+    def over(self, other: Tls) -> Tls:
+        """Return each value from here if there is one, else from `other`.
+
+        A key and its passphrase go with the certificate.
+        """
+        if self.certificate is not None:
+            other = replace(other, key=None, passphrase_file=None)
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return replace(
+            other, **{name: value for name, value in values.items() if value is not None}
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Peer:
     """One `[peers.NAME]` table."""
 
@@ -61,6 +88,7 @@ class Peer:
     address: str
     called_ae_title: str | None = None
     settings: Settings = Settings()
+    tls: Tls | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +99,7 @@ class Archive:
     ae_title: str | None = None
     port: int | None = None
     bind: str | None = None
+    tls: Tls | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,18 +197,42 @@ def _table(value: object) -> dict[str, Any]:
     return value
 
 
+def _yes_or_no(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"must be true or false, not {value!r}")
+    return value
+
+
+def _flag_or_table(value: object) -> bool | dict[str, Any]:
+    if not isinstance(value, bool | dict):
+        raise ValueError(f"must be true, false or a table, not {value!r}")
+    return value
+
+
 _TIMEOUTS: Mapping[str, Check[Any]] = {"connect": seconds, "acse": seconds, "dimse": seconds}
 _PEER: Mapping[str, Check[Any]] = {
     "address": _text,
     "aet": ae_title,
     "max_pdu": pdu_length,
     "timeouts": _table,
+    "tls": _flag_or_table,
+}
+_TLS: Mapping[str, Check[Any]] = {
+    "ca": _text,
+    "cert": _text,
+    "key": _text,
+    "key_pass_file": _text,
+    "min": _text,
+    "ciphers": _text,
+    "server_name": _text,
+    "anonymous": _yes_or_no,
 }
 _ARCHIVE: Mapping[str, Check[Any]] = {
     "out": _text,
     "aet": ae_title,
     "port": listening_port,
     "bind": _text,
+    "tls": _flag_or_table,
 }
 _TOP: Mapping[str, Check[Any]] = {
     "aet": ae_title,
@@ -271,7 +324,29 @@ def _peer(name: str, table: _Table) -> Peer:
     values = table.checked(_PEER)
     if not values.get("address"):
         raise table.error(f"{table.prefix}address is missing; set it to HOST:PORT")
-    return Peer(name, values["address"], values.get("aet"), _settings(table, values))
+    return Peer(name, values["address"], values.get("aet"), _settings(table, values), _tls(table))
+
+
+def _tls(table: _Table) -> Tls | None:
+    """Return what `tls` says: a table, or true for what the system trusts."""
+    wanted = table.values.get("tls", False)
+    if not isinstance(wanted, dict):
+        return Tls() if wanted else None
+    values = table.sub("tls").checked(_TLS)
+
+    def path(key: str) -> Path | None:
+        return table.file.parent / Path(values[key]).expanduser() if values.get(key) else None
+
+    return Tls(
+        path("ca"),
+        path("cert"),
+        path("key"),
+        path("key_pass_file"),
+        values.get("min"),
+        values.get("ciphers"),
+        values.get("server_name"),
+        values.get("anonymous"),
+    )
 
 
 def _archive(table: _Table) -> Archive:
@@ -282,6 +357,7 @@ def _archive(table: _Table) -> Archive:
         ae_title=values.get("aet"),
         port=values.get("port"),
         bind=values.get("bind"),
+        tls=_tls(table),
     )
 
 

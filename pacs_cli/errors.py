@@ -10,6 +10,7 @@
         PeerTimeout              4   the peer did not answer in time
         NoAcceptedContext        4   nothing that was offered was accepted
         PeerProtocolError        4   the peer sent bytes the standard does not allow
+          PeerSpeaksTls          4   of which it is known what they are
       PeerFailure                5   a DIMSE failure status
       InputError                 6   bad, missing or no input
         MalformedDataset         6   bytes that are not a DICOM data set
@@ -111,6 +112,10 @@ class PeerProtocolError(AssociationError):
     def __init__(self, message: str, reason: int = 6) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class PeerSpeaksTls(PeerProtocolError):
+    """The peer sent a TLS record where a PDU belongs."""
 
 
 class PeerFailure(PacsError):

@@ -29,7 +29,7 @@ _CODES = {
     Exit.OK: "all done; objects stored with a warning count as done",
     Exit.SOME_FAILED: "some items failed",
     Exit.USAGE: "the command line or the configuration is wrong",
-    Exit.CONNECT: "host name, connection, or a port that cannot be listened on",
+    Exit.CONNECT: "host name, connection, TLS, or a port that cannot be listened on",
     Exit.ASSOCIATION: "rejected, aborted, no accepted presentation context, no answer",
     Exit.PEER_FAILED: "the peer answered a failure status",
     Exit.BAD_INPUT: "input is missing, not DICOM, or there is nothing to send",
@@ -44,6 +44,7 @@ _ENVIRONMENT = (
     ("PACS_AET", "our own AE title"),
     ("PACS_CONNECT_TIMEOUT, PACS_ACSE_TIMEOUT, PACS_DIMSE_TIMEOUT, PACS_TIMEOUT", "seconds"),
     ("PACS_MAX_PDU", "bytes, 0 for no limit"),
+    ("PACS_TLS_KEY_PASS", "decrypts the key of --tls-key"),
     ("NO_COLOR", "no colour in tables"),
 )
 

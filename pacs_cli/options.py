@@ -22,6 +22,8 @@ from pacs_cli import config as configuration
 from pacs_cli.config import BUILT_IN, Check, Config, Settings, first_of
 from pacs_cli.errors import ConfigError, LocalProtocolError, UsageError, nearest
 from pacs_cli.net.target import Target, Timeouts
+from pacs_cli.net.tls import TlsClient, TlsServer
+from pacs_cli.securing import TlsOptions
 
 if TYPE_CHECKING:
     from pacs_cli.services.scp import Settings as ProviderSettings
@@ -281,6 +283,7 @@ class Listen:
     idle_timeout: float
     max_pdu: int
     out: Path | None
+    tls: TlsServer | None = None
 
     def provider(self, policy: Policy) -> ProviderSettings:
         """Return the settings of a provider that takes what `policy` accepts."""
@@ -291,7 +294,7 @@ class Listen:
             max_pdu_length=self.max_pdu, request=self.request_timeout, idle=self.idle_timeout
         )
         titles = frozenset([self.ae_title] if self.is_called_checked else [])
-        return ProviderSettings(policy, titles, self.max_associations, limits)
+        return ProviderSettings(policy, titles, self.max_associations, limits, tls=self.tls)
 
 
 def expand(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -346,7 +349,11 @@ def split_port(rest: list[str]) -> tuple[int | None, list[str]]:
 
 
 def resolve_target(
-    peer: PeerOptions, port: int | None, network: NetworkOptions, config: Config | None = None
+    peer: PeerOptions,
+    port: int | None,
+    network: NetworkOptions,
+    config: Config | None = None,
+    tls: TlsOptions | None = None,
 ) -> Target:
     """Return the peer that was typed, with the configuration filling what was not.
 
@@ -371,6 +378,7 @@ def resolve_target(
         BUILT_IN,
     )
     called = _typed(configuration.ae_title, peer.called_ae_title, "--called-aet")
+    secured = (tls or TlsOptions()).settings(known.tls if known else None)
     return Target(
         name=peer.peer,
         host=place.host,
@@ -383,15 +391,20 @@ def resolve_target(
             _filled(settings.dimse_timeout),
         ),
         max_pdu=_filled(settings.max_pdu),
+        tls=TlsClient(secured) if secured else None,
     )
 
 
 def move_destinations(
-    typed: Sequence[str], calling_ae_title: str, config: Config | None = None
+    typed: Sequence[str],
+    calling_ae_title: str,
+    config: Config | None = None,
+    tls: TlsOptions | None = None,
 ) -> dict[str, Target]:
     """Return AE title -> where a C-MOVE may send: every configured peer, and what was typed.
 
     calling_ae_title  ours
+    tls               for what was typed; a configured peer has its own
     raises            UsageError or ConfigError on a bad address, or one without title or port
     """
     config = config or configuration.load(os.environ)
@@ -402,14 +415,16 @@ def move_destinations(
         if place.ae_title and place.port is not None:
             found[place.ae_title] = resolve_target(PeerOptions(name), None, network, config)
     for text in typed:
-        target = resolve_target(PeerOptions(text), None, network, Config())
+        target = resolve_target(PeerOptions(text), None, network, Config(), tls)
         if "@" not in text:
             raise UsageError(f"--move-to {text}: write AET@HOST:PORT")
         found[target.called_ae_title] = target
     return found
 
 
-def resolve_listen(options: ListenOptions, config: Config | None = None) -> Listen:
+def resolve_listen(
+    options: ListenOptions, config: Config | None = None, tls: TlsOptions | None = None
+) -> Listen:
     """Return where a provider is to listen, with the configuration filling what was not typed.
 
     config  by default what the environment and the configuration file say
@@ -421,6 +436,7 @@ def resolve_listen(options: ListenOptions, config: Config | None = None) -> List
     port = archive.port if port is None else port
     if port is None:
         raise UsageError("no port to listen on: write it, or set archive.port in the configuration")
+    secured = (tls or TlsOptions()).settings(archive.tls)
     typed = Settings(
         _typed(configuration.ae_title, options.ae_title, "--aet"),
         acse_timeout=_typed_timeout(options, "acse"),
@@ -444,6 +460,7 @@ def resolve_listen(options: ListenOptions, config: Config | None = None) -> List
         idle_timeout=_filled(settings.dimse_timeout),
         max_pdu=_filled(settings.max_pdu),
         out=archive.out,
+        tls=TlsServer(secured) if secured else None,
     )
 
 

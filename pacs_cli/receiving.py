@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pacs_cli.net.listener import Caps
     from pacs_cli.options import Listen
     from pacs_cli.pipelines.hooks import HookSettings
+    from pacs_cli.securing import TlsOptions
     from pacs_cli.services.query_scp import QueryRetrieve
     from pacs_cli.services.scp import Settings
     from pacs_cli.wire.negotiation import Policy
@@ -292,9 +293,12 @@ class QueryOptions:
         ),
     ] = None
 
-    def answering(self, listen: Listen) -> Callable[[Archive | Member], QueryRetrieve | None]:
+    def answering(
+        self, listen: Listen, tls: TlsOptions | None = None
+    ) -> Callable[[Archive | Member], QueryRetrieve | None]:
         """Return what gives how an archive answers queries: not at all without --qr.
 
+        tls     with which the typed destinations are called
         raises  UsageError or ConfigError on what is mistyped
         """
         from pacs_cli.options import move_destinations
@@ -303,7 +307,7 @@ class QueryOptions:
             if self.is_fuzzy or self.move_to:
                 raise UsageError("--fuzzy and --move-to are of queries; add --qr")
             return lambda _: None
-        destinations = move_destinations(self.move_to or (), listen.ae_title)
+        destinations = move_destinations(self.move_to or (), listen.ae_title, tls=tls)
 
         def answers_of(archive: Archive | Member) -> QueryRetrieve:
             from pacs_cli.archive.library import ArchiveLibrary

@@ -17,6 +17,7 @@ import pytest
 
 import pacs_cli
 from pacs_cli import cli
+from tests.pki import Pki
 
 
 def pytest_configure() -> None:
@@ -51,6 +52,12 @@ class Pacs(Protocol):
     def __call__(
         self, *args: object, env: Mapping[str, str] | None = None, terminal: bool = False
     ) -> Result: ...
+
+
+@pytest.fixture(scope="session")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    """Make the certificates of a run."""
+    return Pki(tmp_path_factory.mktemp("pki"))
 
 
 @pytest.fixture(autouse=True)

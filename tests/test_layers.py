@@ -24,13 +24,14 @@ LAYERS: dict[str, set[str]] = {
     "jobs": {"errors"},
     "pipelines": {"errors", "wire", "net", "services", "dicom", "jobs", "__init__"},
     "config": {"errors"},
-    "options": {"errors", "config", "wire", "net", "services"},
+    "securing": {"errors", "config", "net"},
+    "options": {"errors", "config", "securing", "wire", "net", "services"},
     "receiving": {"errors", "config", "options", "net", "services", "dicom", "archive", "pipelines"}
-    | {"wire"},
+    | {"wire", "securing"},
     "report": {"errors", "options"},
     "commands": {
         *("errors", "wire", "net", "services", "dicom", "archive", "pipelines"),
-        *("jobs", "config", "options", "receiving", "report", "__init__"),
+        *("jobs", "config", "options", "receiving", "securing", "report", "__init__"),
     },
     "cli": {"errors", "config", "options", "report", "commands", "__init__"},
     "completions": set(),
@@ -47,7 +48,7 @@ RESERVED = {
     "selectors": {"net"},
     # two owners, of two kinds of files: what an archive holds, and what a job has done
     "sqlite3": {"archive", "jobs"},
-    "typer": {"cli", "options", "receiving", "commands"},
+    "typer": {"cli", "options", "receiving", "securing", "commands"},
     "rich": {"report"},
     "tqdm": {"report"},
 }

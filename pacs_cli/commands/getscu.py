@@ -19,6 +19,7 @@ from pacs_cli.options import (
     split_port,
 )
 from pacs_cli.receiving import ArchiveOptions
+from pacs_cli.securing import TlsOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +50,7 @@ def getscu(
     retrieving: RetrieveOptions,
     archive: ArchiveOptions,
     network: NetworkOptions,
+    tls: TlsOptions,
     output: OutputOptions,
     rest: Rest = None,
 ) -> Exit:
@@ -69,7 +71,7 @@ def getscu(
 
     report = MatchReport.for_output(output)
     port, typed = split_port(rest or [])
-    target, model = resolve_target(peer, port, network), models.model()
+    target, model = resolve_target(peer, port, network, tls=tls), models.model()
     asked = retrieving.asked(model, keys, typed)
     folder, kept = _folder(archive), archive.settings()
     display, wakeup = Display(report), Wakeup()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pacs_cli.options import NetworkOptions
     from pacs_cli.pipelines.receiver import Arrivals
     from pacs_cli.receiving import ArchiveOptions
+    from pacs_cli.securing import TlsOptions
 
 
 @contextmanager
@@ -25,7 +26,7 @@ def receiving(
     options: MoveOptions,
     report: MatchReport,
     target: Target,
-    network: NetworkOptions,
+    calling: tuple[NetworkOptions, TlsOptions],
     archive: ArchiveOptions,
     arrivals: Arrivals,
 ) -> Iterator[str]:
@@ -37,6 +38,7 @@ def receiving(
     from pacs_cli.services.scp import Provider
 
     ours = local_address(target)
+    network, tls = calling
     where = resolve_listen(
         ListenOptions(
             port=options.receive,
@@ -47,8 +49,14 @@ def receiving(
             dimse_timeout=network.dimse_timeout,
             timeout=network.timeout,
             max_pdu=network.max_pdu,
-        )
+        ),
+        tls=tls,
     )
+    if target.tls and where.tls is None:
+        # never in the clear what was asked for in secret
+        raise UsageError(
+            "--receive over TLS: write --tls-cert too, with which the peer is answered"
+        )
     folder = archive.out or where.out
     if folder is None:
         raise UsageError("no folder to receive into: write --out DIR, or configure archive.out")
@@ -59,7 +67,7 @@ def receiving(
         place = {"address": listener.address, "port": listener.port, "ae_title": where.ae_title}
         report.record("listening", {**place, "out": str(folder)})
         report.note(f"{where.ae_title} listens on {listener.address} port {listener.port}")
-        warn_if_open(report, listener.address, not settings.allow.rules)
+        warn_if_open(report, listener.address, settings)
         say_recovered(report, opened.recovered)
         with serving(listener, provider, report.warning):
             yield f"host {ours}, port {listener.port}"

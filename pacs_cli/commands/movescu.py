@@ -17,6 +17,7 @@ from pacs_cli.options import (
     split_port,
 )
 from pacs_cli.receiving import ArchiveOptions
+from pacs_cli.securing import TlsOptions
 
 EXAMPLES = (
     ("pacs movescu pacs1 --dest WORKSTATION -k StudyInstanceUID=1.2.3", "a study to a node"),
@@ -51,6 +52,7 @@ def movescu(
     moving: MoveOptions,
     archive: ArchiveOptions,
     network: NetworkOptions,
+    tls: TlsOptions,
     output: OutputOptions,
     rest: Rest = None,
 ) -> Exit:
@@ -69,7 +71,7 @@ def movescu(
     report = MatchReport.for_output(output)
     port, typed = split_port(rest or [])
     wait = moving.check(archive)
-    target, model = resolve_target(peer, port, network), models.model()
+    target, model = resolve_target(peer, port, network, tls=tls), models.model()
     asked = retrieving.asked(model, keys, typed)
     display, wakeup = Display(report), Wakeup()
     run = RetrieveRun(report, target, model, moving.dest, wakeup)
@@ -79,7 +81,7 @@ def movescu(
     with (
         run,
         waking(wakeup),
-        moving.destination(report, target, network, archive, run.arrivals) as move,
+        moving.destination(report, target, (network, tls), archive, run.arrivals) as move,
     ):
         run.follow(planner.run(moving.is_expecting, must_tell=True))
         run.expected = planner.instances

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pacs_cli.pipelines.operations import Move
     from pacs_cli.pipelines.receiver import Arrivals
     from pacs_cli.receiving import ArchiveOptions
+    from pacs_cli.securing import TlsOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +95,14 @@ class MoveOptions:
         self,
         report: MatchReport,
         target: Target,
-        network: NetworkOptions,
+        options: tuple[NetworkOptions, TlsOptions],
         archive: ArchiveOptions,
         arrivals: Arrivals | None,
     ) -> Iterator[Move]:
-        """Give where the objects go; inside the block they are received, if they come here."""
+        """Give where the objects go; inside the block they are received, if they come here.
+
+        options  with which the peer is called; it calls us in the same way
+        """
         from pacs_cli.commands.move_receiver import receiving
         from pacs_cli.pipelines.operations import Move
 
@@ -106,5 +110,5 @@ class MoveOptions:
             yield Move(self.dest.strip(" "), "with its host and port")
             return
         assert arrivals is not None
-        with receiving(self, report, target, network, archive, arrivals) as where:
+        with receiving(self, report, target, options, archive, arrivals) as where:
             yield Move(target.calling_ae_title, where)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
@@ -114,3 +115,17 @@ class _Together:
         if not is_trusted:
             self._archive.index.distrust()
         return is_drained
+
+
+def stop_on_signals(listener: Listener) -> list[int]:
+    """Stop the listener on SIGTERM and Ctrl-C; the returned list gets the signals that came."""
+    came: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        came.append(number)
+        listener.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, note)
+    signal.set_wakeup_fd(listener.wake_descriptor, warn_on_full_buffer=False)
+    return came

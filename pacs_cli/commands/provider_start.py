@@ -10,6 +10,7 @@ from pacs_cli.report import Report
 if TYPE_CHECKING:
     from pacs_cli.archive.handler import Archive, Recovered
     from pacs_cli.net.listener import Listener
+    from pacs_cli.services.scp import Settings
 
 _LOOPBACK = ("127.0.0.1", "::1")
 
@@ -47,20 +48,21 @@ def say_recovered(report: Report, recovered: Recovered) -> None:
 
 
 def say_listening(
-    report: Report, listener: Listener, ae_title: str, out: str, is_open: bool
+    report: Report, listener: Listener, ae_title: str, out: str, settings: Settings
 ) -> None:
-    """Show where the provider can be reached, the first line; `is_open` is it for everyone."""
+    """Show where the provider can be reached, the first line."""
     address, port = listener.address, listener.port
     fields = {"address": address, "port": port, "ae_title": ae_title, "out": out}
     report.record("listening", fields)
     report.line(f"{ae_title} listens on {address} port {port}, archive {out}")
-    warn_if_open(report, address, is_open)
+    warn_if_open(report, address, settings)
 
 
-def warn_if_open(report: Report, address: str, is_open: bool) -> None:
+def warn_if_open(report: Report, address: str, settings: Settings) -> None:
     """Say so when anybody may store here who reaches us."""
-    if is_open and address not in _LOOPBACK:
+    is_checked = settings.allow.rules or (settings.tls and settings.tls.is_mutual)
+    if not is_checked and address not in _LOOPBACK:
         report.warning(
             f"listening on {address}: every host that reaches it may store here; "
-            "--allow AET@HOST names who may, --bind 127.0.0.1 keeps to this machine"
+            "--allow AET@HOST or --tls-ca FILE say who may, --bind 127.0.0.1 keeps to this machine"
         )

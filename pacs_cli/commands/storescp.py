@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pacs_cli.commands.forwarding import check, forwarding
 from pacs_cli.commands.provider_events import EventReport
-from pacs_cli.commands.provider_server import server_of, team_for
+from pacs_cli.commands.provider_server import server_of, stop_on_signals, team_for
 from pacs_cli.commands.provider_start import prepare_commitment, say_listening, say_recovered
 from pacs_cli.errors import Exit, UsageError
 from pacs_cli.options import Listen, ListenOptions, OutputOptions, resolve_listen
@@ -20,6 +20,7 @@ from pacs_cli.receiving import (
     QueryOptions,
 )
 from pacs_cli.report import Report
+from pacs_cli.securing import TlsOptions
 
 if TYPE_CHECKING:
     from pacs_cli.archive.handler import Archive
@@ -53,6 +54,7 @@ _DRAIN_SECONDS = 10.0
 
 def storescp(
     listen: ListenOptions,
+    tls: TlsOptions,
     archive: ArchiveOptions,
     admission: AdmissionOptions,
     queries: QueryOptions,
@@ -72,14 +74,14 @@ def storescp(
     from pacs_cli.pipelines.hooks import Hooks
 
     report = Report.for_output(output)
-    where = resolve_listen(listen)
+    where = resolve_listen(listen, tls=tls)
     folder = archive.out or where.out
     if folder is None:
         raise UsageError("no folder to receive into: write --out DIR, or configure archive.out")
     check(forward, archive.duplicate, admission.processes())
     kept, hook_settings = archive.settings(), hooks.settings()
     settings = admission.provider(where, kept.waits_for_disk)
-    answers_of = queries.answering(where)
+    answers_of = queries.answering(where, tls)
     is_told = report.shows_results or hook_settings is not None
     # first, as a process is divided before it opens anything
     team = team_for(
@@ -115,8 +117,7 @@ def _serve(
     # first: who reads that it listens may end it
     signals = stop_on_signals(listener)
     events = EventReport(report, hooks.observe if hooks else None)
-    is_open = not settings.allow.rules
-    say_listening(report, listener, where.ae_title, str(archive.blobs.root), is_open)
+    say_listening(report, listener, where.ae_title, str(archive.blobs.root), settings)
     say_recovered(report, archive.recovered)
     for fault in settings.faults.faults:
         report.warning(f"misbehaving on purpose: {fault}")
@@ -133,17 +134,3 @@ def _serve(
         raise server.failure
     events.ended(is_drained, hooks.counts if hooks else None)
     return Exit.INTERRUPTED if signals == [signal.SIGINT] else Exit.OK
-
-
-def stop_on_signals(listener: Listener) -> list[int]:
-    """Stop the listener on SIGTERM and Ctrl-C; the returned list gets the signals that came."""
-    came: list[int] = []
-
-    def note(number: int, _: object) -> None:
-        came.append(number)
-        listener.stop()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, note)
-    signal.set_wakeup_fd(listener.wake_descriptor, warn_on_full_buffer=False)
-    return came

@@ -12,14 +12,18 @@ import socket
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import TYPE_CHECKING, Any
 
 from pacs_cli.errors import ConnectError, PeerProtocolError, PeerTimeout
 from pacs_cli.net.baton import Baton
 from pacs_cli.net.target import WRITE_TIMEOUT, Target
 from pacs_cli.wire.association import Association, AssociationEvent, Deadline
 from pacs_cli.wire.message import Buffer
+
+if TYPE_CHECKING:
+    from pacs_cli.net.tls import TlsServer
+    from pacs_cli.net.tls_socket import Poll, TlsSocket
 
 #: Linux only. Without it peers with Nagle's algorithm on, which write the header of a PDU apart
 #: (DCMTK 3.6.7, Orthanc), wait 40 ms per message for our delayed acknowledgement.
@@ -63,8 +67,8 @@ def local_address(target: Target) -> str:
 
 def connect(
     target: Target, addresses: list[Address], clock: Callable[[], float] = time.monotonic
-) -> socket.socket:
-    """Open the TCP connection to `target`, trying each address within one deadline.
+) -> socket.socket | TlsSocket:
+    """Open the connection to `target`, trying each address within one deadline, TLS included.
 
     raises  ConnectError with the reason in plain words
     """
@@ -75,10 +79,14 @@ def connect(
         if remaining <= 0:
             break
         try:
-            return _connect_one(socket.socket(family, kind, protocol), address, remaining)
+            sock = _connect_one(socket.socket(family, kind, protocol), address, remaining)
         except OSError as error:
             # also a family that this system does not have, as IPv6 where it is switched off
             failure = error
+            continue
+        if target.tls is None:
+            return sock
+        return target.tls.secure(sock, target.host, str(target), expiry - clock())
     raise ConnectError(f"cannot connect to {target}: {_why_not(failure, target)}") from None
 
 
@@ -92,7 +100,7 @@ def _connect_one(sock: socket.socket, address: Any, seconds: float) -> socket.so
     return sock
 
 
-def tune(sock: socket.socket) -> None:
+def tune(sock: socket.socket | TlsSocket) -> None:
     """Set what every association wants of its socket."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -135,7 +143,7 @@ class Channel:
 
     def __init__(
         self,
-        sock: socket.socket,
+        sock: socket.socket | TlsSocket,
         association: Association,
         name: str,
         clock: Callable[[], float] = time.monotonic,
@@ -154,7 +162,8 @@ class Channel:
         self._rest = nullcontext if baton is None else baton.rest
         tune(sock)
         sock.setblocking(False)
-        self._incoming = select.poll()
+        self._incoming: select.poll | Poll
+        self._incoming = select.poll() if isinstance(sock, socket.socket) else sock.poll()
         self._incoming.register(sock, select.POLLIN)
         # kept, or its descriptor could become another's
         self._wakeup = wakeup
@@ -162,6 +171,44 @@ class Channel:
         if wakeup is not None:
             self._wakeup_number = wakeup.fileno()
             self._incoming.register(wakeup, select.POLLIN)
+
+    def secure(self, tls: TlsServer) -> bool:
+        """Make the handshake of a provider, in the time for the request; before all else.
+
+        returns  False when the wakeup came first
+        raises   ConnectError when it failed, PeerTimeout when it took too long, OSError when the
+                 peer was gone at once
+        """
+        assert isinstance(self._sock, socket.socket)
+        self._sock = sock = tls.wrap(self._sock, self.name)
+        incoming = self._incoming
+        self._incoming = sock.poll()
+        self._incoming.register(sock, select.POLLIN)
+        if self._wakeup is not None:
+            self._incoming.register(self._wakeup, select.POLLIN)
+        try:
+            while event := sock.shake():
+                if not self._await_handshake(incoming, event):
+                    return False
+        except ConnectError:
+            # the alert that says why is still on its way
+            with suppress(OSError):
+                self._linger(self._clock() + self.association.limits.close)
+            raise
+        return True
+
+    def _await_handshake(self, incoming: select.poll | Poll, event: int) -> bool:
+        """Wait for the peer; False when the wakeup came."""
+        nearest = self._nearest(None)
+        assert nearest is not None
+        seconds, deadline = nearest
+        incoming.register(self._sock, event)
+        ready = incoming.poll(seconds * 1000) if seconds >= 0 else []
+        if not ready:
+            raise PeerTimeout(
+                f"{self.name} did not complete the TLS handshake within {deadline.seconds:g} s"
+            )
+        return all(number != self._wakeup_number for number, _ in ready)
 
     def flush(self) -> None:
         """Write everything the association has to say.

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pacs_cli.net.tls import TlsClient
 
 #: Seconds the peer may take to read one batch of at most 1 MiB: 280 kbit/s, slower than any link
 #: on which images are sent at all.
@@ -13,7 +17,7 @@ WRITE_TIMEOUT = 30.0
 class Timeouts:
     """Seconds, each a total of its own.
 
-    connect  name lookup and TCP handshake
+    connect  TCP and TLS handshake
     acse     an A-ASSOCIATE or A-RELEASE answer
     dimse    from the end of a request to the whole of its answer
     write    for the peer to read each batch of at most 1 MiB
@@ -31,6 +35,7 @@ class Target:
 
     name         what the user called it, for messages
     max_pdu      announced to the peer as our maximum length in bytes, 0 for no limit
+    tls          how it is called with TLS; None for plain TCP
     """
 
     name: str
@@ -40,6 +45,7 @@ class Target:
     calling_ae_title: str = "PACS"
     timeouts: Timeouts = field(default_factory=Timeouts)
     max_pdu: int = 256 * 1024
+    tls: TlsClient | None = None
 
     @property
     def address(self) -> str:

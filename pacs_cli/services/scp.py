@@ -14,10 +14,11 @@ from collections.abc import Callable, MutableSequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 
-from pacs_cli.errors import PeerProtocolError, PeerTimeout
+from pacs_cli.errors import ConnectError, PeerProtocolError, PeerTimeout
 from pacs_cli.net.baton import Baton
 from pacs_cli.net.channel import Channel, Wakeup
 from pacs_cli.net.target import WRITE_TIMEOUT
+from pacs_cli.net.tls import TlsServer
 from pacs_cli.services.admission import NOT_ALLOWED, Allow
 from pacs_cli.services.commitment import (
     INVALID_ARGUMENT,
@@ -97,6 +98,7 @@ class Settings:
     write_timeout       seconds for the peer to read what is sent
     allow               who may associate, by calling AE title and address
     faults              what to do wrong on purpose; nothing unless told
+    tls                 answers with TLS alone; None for plain TCP
     handler_waits       whether what takes the objects waits, as for a disk: others work meanwhile
     """
 
@@ -107,6 +109,7 @@ class Settings:
     write_timeout: float = WRITE_TIMEOUT
     allow: Allow = field(default_factory=Allow)
     faults: FaultPlan = field(default_factory=FaultPlan)
+    tls: TlsServer | None = None
     handler_waits: bool = True
 
     def refusal_of(self, request: AssociateRequest, address: str) -> tuple[int, int, int] | None:
@@ -227,10 +230,15 @@ class _Connection:
         """Serve until the association is over, and tell how it ended."""
         error = ""
         try:
-            with self._provider.baton:
-                self._serve()
+            tls = self._provider.settings.tls
+            # a handshake disturbs nobody else
+            if tls is None or self._channel.secure(tls):
+                with self._provider.baton:
+                    self._serve()
         except FaultInjected as wanted:
             self._how, error = "fault", str(wanted)
+        except ConnectError as failed:
+            self._how, error = "tls", str(failed)
         except PeerProtocolError as broken:
             self._how, error = "protocol error", str(broken)
         except PeerTimeout as late:

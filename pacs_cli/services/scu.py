@@ -17,9 +17,11 @@ from pacs_cli.errors import (
     AssociationAborted,
     AssociationError,
     AssociationRejected,
+    ConnectError,
     InputError,
     PacsError,
     PeerProtocolError,
+    PeerSpeaksTls,
     PeerTimeout,
 )
 from pacs_cli.net.channel import Channel, Wakeup, connect, resolve
@@ -457,6 +459,10 @@ class Session:
 
     def _explained(self, error: PeerProtocolError | PeerTimeout | OSError) -> PacsError:
         """Return what to raise for what went wrong on the connection, with the peer's name."""
+        if isinstance(error, PeerSpeaksTls):
+            return ConnectError(
+                f"cannot associate with {self.target}: it speaks TLS there; add --tls"
+            )
         if isinstance(error, PeerProtocolError):
             return PeerProtocolError(
                 f"{self.target} broke the protocol: {error}; is that a DICOM port?", error.reason
@@ -522,5 +528,5 @@ class Session:
             )
         return AssociationAborted(
             f"{self.target} closed the connection without a word; "
-            "is that a DICOM port, and does its log say why?"
+            "is that a DICOM port, does it want TLS (--tls), does its log say why?"
         )

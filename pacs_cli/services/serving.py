@@ -226,7 +226,8 @@ class AssociationRefused:
 class AssociationEnded:
     """An association or a connection ended.
 
-    how     released, aborted (by the peer), closed, protocol error, timeout, shut down, fault
+    how     released, aborted (by the peer), closed, protocol error, timeout, shut down, fault,
+            tls (no handshake, or not in order)
     error   one line when it did not end well
     size    bytes of the data sets received
     """

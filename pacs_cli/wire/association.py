@@ -14,7 +14,7 @@ from enum import Enum
 from itertools import chain, islice
 from typing import NamedTuple
 
-from pacs_cli.errors import LocalProtocolError, PeerProtocolError
+from pacs_cli.errors import LocalProtocolError, PeerProtocolError, PeerSpeaksTls
 from pacs_cli.wire.message import Buffer, CommandReceived, Fragment, MessageReader, fragments
 from pacs_cli.wire.negotiation import Context, negotiated
 from pacs_cli.wire.pdu import (
@@ -141,6 +141,9 @@ AssociationEvent = (
 _FIRST_BUFFER = 8 * 1024
 #: Once data flows: several PDUs per system call without leaving the second-level cache.
 _DATA_BUFFER = 512 * 1024
+#: Alert and handshake, with which the two sides of TLS begin (RFC 8446 5.1).
+_TLS_RECORDS = (0x15, 0x16)
+
 #: Bytes handed out by one `outgoing()`, about: one write deadline covers them.
 _BATCH = 1024 * 1024
 #: Buffers of one sendmsg; IOV_MAX is 1024 on Linux, macOS and the BSDs.
@@ -416,7 +419,10 @@ class Association:
         number, length = decode_header(view, offset)
         kind = _KINDS.get(number)
         if kind is None:
-            raise self._violation(PeerProtocolError(f"unknown PDU type {number:02X}H", reason=1))
+            message = f"unknown PDU type {number:02X}H"
+            if number in _TLS_RECORDS:
+                raise self._violation(PeerSpeaksTls(f"{message}: that is TLS", reason=1))
+            raise self._violation(PeerProtocolError(message, reason=1))
         limit = self.limits.association_pdu
         if kind is PduType.P_DATA_TF and self.state >= State.ESTABLISHED:
             limit = self.limits.max_pdu_length or 0xFFFFFFFF

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pacs_cli.errors import (
     AssociationAborted,
     AssociationRejected,
+    ConnectError,
     PacsError,
     PeerProtocolError,
     PeerTimeout,
@@ -185,7 +186,7 @@ _BEFORE_THE_ASSOCIATION: Rows = [
     ("closes", lambda sock, over: read_pdu(sock) and None, GONE, "without a word"),
     ("resets", resets, GONE, "without a word"),
     ("speaks HTTP", answers(HTTP), BROKEN, "type 48H"),
-    ("speaks TLS", answers(b"\x15\3\3\0\2\2\x46"), BROKEN, "type 15H"),
+    ("speaks TLS", answers(b"\x15\3\3\0\2\2\x46"), ConnectError, "speaks TLS there; add --tls"),
     ("declares 4 GiB", answers(b"\2\0\xff\xff\xff\xff"), BROKEN, "the limit is"),
     ("aborts", answers(ABORTS), GONE, "application ended it"),
     ("rejects", answers(AssociateReject(1, 1, 3).encode()), REFUSED, "calling AE"),
