@@ -15,7 +15,7 @@ _pacs() {
     local options= choices= keys= peer= choice commands= command=${COMP_WORDS[1]} first=2
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W "echoscu storescu findscu movescu getscu storescp index demo --help --version" -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W "echoscu storescu findscu movescu getscu storescp index transcode demo --help --version" -- "$current")
         return
     fi
     case $command in
@@ -44,6 +44,7 @@ _pacs() {
         'index rebuild') options='--db --jobs --hash --json --csv -q --quiet -v --verbose -d --debug --log-file --from -h --help'; choices=''; keys=''; peer=no ;;
         'index export') options='--db --json --csv -q --quiet -v --verbose -d --debug --log-file --level -k --key -h --help'; choices='--level=patient,study,series,image'; keys='-k --key'; peer=no ;;
         'index dicomdir') options='--json --csv -q --quiet -v --verbose -d --debug --log-file --write --copy-to --id -h --help'; choices=''; keys=''; peer=no ;;
+        'transcode') options='--from-file --follow --quality --near --ratio --verify --uid --render-to-8bit --max-pixels --json --csv -q --quiet -v --verbose -d --debug --log-file --to -j --jobs --if-syntax --skip-same --in-place --dry-run --report --list -h --help'; choices='--uid=auto,new,keep'; keys=''; peer=no ;;
         'demo') options='--json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys=''; peer=no ;;
         *) return ;;
     esac

@@ -44,6 +44,11 @@ COMMANDS: tuple[Command, ...] = (
     Command("storescp", "pacs_cli.commands.storescp", "Receive objects into an indexed archive."),
     Command("index", "pacs_cli.commands.index", "Index files where they lie, and ask the index."),
     Command(
+        "transcode",
+        "pacs_cli.commands.transcode",
+        "Bring files into another transfer syntax, the pixels kept.",
+    ),
+    Command(
         "demo", "pacs_cli.commands.demo", "Send, store and compare real files on this machine."
     ),
 )

@@ -14,7 +14,7 @@ from pacs_cli.pixels.image import (
     Image,
 )
 from pacs_cli.pixels.syntaxes import Family, Syntax
-from pacs_cli.pixels.tree import Item, Node, put, put_node
+from pacs_cli.pixels.tree import Item, Later, Node, put, put_node
 
 IMAGE_TYPE, SOP_CLASS, SOP_INSTANCE = 0x00080008, 0x00080016, 0x00080018
 DERIVATION, SOURCE_IMAGES, DERIVATION_CODES = 0x00082111, 0x00082112, 0x00089215
@@ -68,7 +68,7 @@ def mark_source(root: Item, source: Syntax, ratio: float) -> None:
         put(root, METHOD, "CS", METHODS[source.family].encode())
 
 
-def mark_lossy(root: Item, target: Syntax, quality: str) -> bytearray:
+def mark_lossy(root: Item, target: Syntax, quality: str) -> Later:
     """Say that the pixels are lossy now; return the value of the ratios, for `fill_ratio`."""
     ratios, methods = texts(root, RATIO), texts(root, METHOD)
     count = max(len(ratios), len(methods))
@@ -77,7 +77,7 @@ def mark_lossy(root: Item, target: Syntax, quality: str) -> bytearray:
     earlier = "".join(f"{each}\\" for each in ratios).encode()
     put(root, LOSSY, "CS", b"01")
     put(root, METHOD, "CS", "\\".join((*methods, METHODS[target.family])).encode())
-    value = bytearray(earlier + b" " * RATIO_WIDTH)
+    value = Later(earlier + b" " * RATIO_WIDTH)
     value += b" " * (len(value) % 2)
     put_node(root, Node(RATIO, "DS", value=value))
     description = texts(root, DERIVATION)
@@ -92,7 +92,7 @@ def mark_lossy(root: Item, target: Syntax, quality: str) -> bytearray:
     return value
 
 
-def fill_ratio(value: bytearray, native: int, encoded: int) -> None:
+def fill_ratio(value: Later, native: int, encoded: int) -> None:
     """Put the ratio into the room at the end of the element's value."""
     place = value.rfind(b"\\") + 1
     text = f"{native / max(encoded, 1):.2f}"

@@ -22,7 +22,7 @@ from pacs_cli.pixels.image import DOUBLE_PIXELS, FLOAT_PIXELS, PIXELS, Image, re
 from pacs_cli.pixels.plan import Plan, check_target, plan_pixels
 from pacs_cli.pixels.pooling import Pool, one_by_one
 from pacs_cli.pixels.syntaxes import DEFLATED, GE_BIG, Family, Syntax, syntax_of
-from pacs_cli.pixels.tree import Item, Node, Writer, put, read_tree, remove, swapped
+from pacs_cli.pixels.tree import Item, Later, Node, Writer, put, read_tree, remove, swapped
 
 Buffer = bytes | bytearray | memoryview
 
@@ -35,12 +35,16 @@ _MAX_LENGTH = 0xFFFFFFFE
 EXTENDED_FROM = 0x7FFFFFFF
 
 
+#: Pixels of one frame: a whole slide's largest tile and any radiograph have less than a tenth.
+MAX_PIXELS = 1 << 28
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """How to transcode.
 
     is_verified       whether each frame that is encoded is decoded again and compared
-    new_uid           a SOP Instance UID for what becomes another object
+    new_uid           the SOP Instance UID of what becomes another object; "" for one at random
     uid               auto: new when lossy; new; keep
     to_8_bit          whether more bits than the target has may be rendered to 8
     max_pixels        of one frame
@@ -49,17 +53,16 @@ class Options:
     quality: Quality = field(default_factory=Quality)
     is_verified: bool = True
     uid: str = "auto"
-    new_uid: Callable[[], str] = field(default=lambda: _random_uid())
+    new_uid: str = ""
     to_8_bit: bool = False
-    max_pixels: int = 1 << 30
+    max_pixels: int = MAX_PIXELS
 
 
 @dataclass(slots=True)
 class Transcoded:
     """A data set on its way.
 
-    buffers  what to write, in order; a bytearray among them is written before its value is known,
-             and has it once all were taken
+    buffers  what to write, in order; a `Later` among them has its value once all were taken
     sop_instance_uid  "" where it stays
     frames   how many were coded anew
     is_lossy whether something was lost now
@@ -293,7 +296,7 @@ class _Job:
         if plan.is_lossy:
             ratio = labels.mark_lossy(root, target, plan.described(options.quality))
         if options.uid == "new" or (plan.is_lossy and options.uid == "auto"):
-            uid = options.new_uid()
+            uid = options.new_uid or _random_uid()
             labels.mark_derived(root, uid)
         elif plan.is_lossy:
             image_type = labels.texts(root, labels.IMAGE_TYPE)[1:] or ["PRIMARY"]
@@ -333,7 +336,7 @@ class _Job:
         return (lambda: map(whole, parts)), whole(parts[0])
 
     def _around(
-        self, plan: Plan, frames: Callable[[], Iterator[Buffer]], ratio: bytearray | None
+        self, plan: Plan, frames: Callable[[], Iterator[Buffer]], ratio: Later | None
     ) -> Iterator[Buffer]:
         """Yield the data set, the frames being coded as they are wanted."""
         self._drop_lengths()
@@ -365,11 +368,11 @@ class _Job:
             yield b"\0"
 
     def _encapsulated(
-        self, image: Image, coded: Iterator[Buffer], ratio: bytearray | None
+        self, image: Image, coded: Iterator[Buffer], ratio: Later | None
     ) -> Iterator[Buffer]:
         count, is_extended = image.frames, image.native_bytes > EXTENDED_FROM
-        table = bytearray(count * (8 if is_extended else 4))
-        lengths = bytearray(count * 8 if is_extended else 0)
+        table = Later(count * (8 if is_extended else 4))
+        lengths = Later(count * 8 if is_extended else 0)
         head = self._writer.head
         if is_extended:
             yield head(_EXTENDED_OFFSETS, "OV", len(table))

@@ -41,6 +41,10 @@ _UNITS |= dict.fromkeys(("UL", "SL", "FL", "OF", "OL"), 4)
 _UNITS |= dict.fromkeys(("FD", "OD", "SV", "UV", "OV"), 8)
 
 
+class Later(bytearray):
+    """A value that is written before it is known, and has it once all else is written."""
+
+
 @dataclass(slots=True)
 class Item:
     """The elements of an item, or of the whole data set; `length` as it was written."""
