@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pacs_cli.commands.conversion_options import ChoiceOptions
 from pacs_cli.commands.conversion_totals import ConversionTotals
 from pacs_cli.commands.transcoding import LossOptions, show_syntaxes
 from pacs_cli.errors import Exit, UsageError
 from pacs_cli.options import InputOptions, OutputOptions
 from pacs_cli.report import Report
+
+if TYPE_CHECKING:
+    from pacs_cli.pipelines.transcode import Settings
 
 EXAMPLES = (
     ("pacs transcode scans/ compressed/ --to j2k", "a folder, each frame proven lossless"),
@@ -31,6 +35,7 @@ CONFORMANCE = (
 def transcode(
     files: InputOptions,
     loss: LossOptions,
+    choice: ChoiceOptions,
     output: OutputOptions,
     paths: Annotated[
         list[str] | None,
@@ -49,37 +54,6 @@ def transcode(
             help="The transfer syntax: a short name (--list shows them), keyword or UID.",
         ),
     ] = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            "-j",
-            "--jobs",
-            metavar="N",
-            min=1,
-            max=256,
-            help="Use N processes, for one file with many frames N threads. [default: one for "
-            "each processor]",
-        ),
-    ] = None,
-    if_syntax: Annotated[
-        str | None,
-        typer.Option(
-            "--if-syntax", metavar="LIST", help="Take only files in these transfer syntaxes."
-        ),
-    ] = None,
-    skip_same: Annotated[
-        bool, typer.Option("--skip-same", help="Leave files out that are in SYNTAX already.")
-    ] = False,
-    in_place: Annotated[
-        bool, typer.Option("--in-place", help="Replace each file itself, once it is whole.")
-    ] = False,
-    is_dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be done; write nothing.")
-    ] = False,
-    table: Annotated[
-        Path | None,
-        typer.Option("--report", metavar="FILE", help="Write a CSV row for each file."),
-    ] = None,
     is_list: Annotated[
         bool, typer.Option("--list", help="Show every transfer syntax and what does it.")
     ] = False,
@@ -90,37 +64,51 @@ def transcode(
     syntax asks for loss, and makes another object of each file. What a syntax cannot hold is
     refused. Exits 1 when some files failed, 6 when all did.
     """
-    from pacs_cli.dicom.registry import transfer_syntax_uid
-    from pacs_cli.pipelines.files import named_files
-    from pacs_cli.pipelines.transcode import Settings, run
+    from pacs_cli.pipelines.transcode import run
 
     report = Report.for_output(output)
     if is_list:
         show_syntaxes(report)
         return Exit.OK
-    if to is None:
-        raise UsageError("missing --to SYNTAX; --list shows them")
-    typed = list(paths or [])
-    if not in_place and not typed:
-        raise UsageError("nothing to write to: write IN... OUT, or --in-place")
-    destination = None if in_place else Path(typed.pop())
-    named = list(named_files(typed, files.from_file))
-    if not named:
-        raise UsageError("nothing to transcode: write IN... OUT, - or --from-file FILE")
-    target = transfer_syntax_uid(to)
-    settings = Settings(
-        target,
-        destination,
-        jobs or len(os.sched_getaffinity(0)),
-        frozenset(map(transfer_syntax_uid, if_syntax.split(","))) if if_syntax else frozenset(),
-        skip_same,
-        is_dry_run,
-        files.follow,
-        loss.options(target),
-    )
-    totals = ConversionTotals(report, table)
+    settings, named = _settings(files, loss, choice, list(paths or []), to)
+    totals = ConversionTotals(report, choice.table)
     with totals.shown(), report.progress(0, 0, "transcoding") as progress:
         for entry in run(named, settings):
             totals.add(entry)
             progress.advance()
     return totals.exit
+
+
+def _settings(
+    files: InputOptions,
+    loss: LossOptions,
+    choice: ChoiceOptions,
+    typed: list[str],
+    to: str | None,
+) -> tuple[Settings, list[str]]:
+    """Return how to transcode, and what; UsageError when that makes no sense."""
+    from pacs_cli.dicom.registry import transfer_syntax_uid
+    from pacs_cli.pipelines.files import named_files
+    from pacs_cli.pipelines.transcode import Settings
+
+    if to is None:
+        raise UsageError("missing --to SYNTAX; --list shows them")
+    if not choice.in_place and not typed:
+        raise UsageError("nothing to write to: write IN... OUT, or --in-place")
+    destination = None if choice.in_place else Path(typed.pop())
+    named = list(named_files(typed, files.from_file))
+    if not named:
+        raise UsageError("nothing to transcode: write IN... OUT, - or --from-file FILE")
+    target = transfer_syntax_uid(to)
+    wanted = choice.if_syntax.split(",") if choice.if_syntax else []
+    settings = Settings(
+        target,
+        destination,
+        choice.jobs or len(os.sched_getaffinity(0)),
+        frozenset(transfer_syntax_uid(each.strip()) for each in wanted),
+        choice.skip_same,
+        choice.is_dry_run,
+        files.follow,
+        loss.options(target),
+    )
+    return settings, named

@@ -130,7 +130,7 @@ class Plan:
         if self.target.family is Family.NATIVE:
             return self._native
         if self.target.family is Family.DEFLATED_FRAME and self.before == self.decoded:
-            return lambda frame: deflate_frame(self._native(frame))
+            return lambda frame: self._deflated(frame, options.is_verified)
         require_codecs()
 
         def coded(frame: Buffer) -> bytes:
@@ -141,6 +141,13 @@ class Plan:
             return data
 
         return coded
+
+    def _deflated(self, frame: Buffer, is_verified: bool) -> bytes:
+        native = self._native(frame)
+        data = deflate_frame(native)
+        if is_verified and decode_native(data, self.target, self.decoded) != native:
+            raise InputError(f"a frame does not come back from {self.target.name} as it was")
+        return data
 
     def _stream_work(self, frame: Buffer) -> bytes:
         if self.target.uid != RECOMPRESS:
