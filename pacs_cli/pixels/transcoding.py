@@ -48,6 +48,7 @@ class Options:
     uid               auto: new when lossy; new; keep
     to_8_bit          whether more bits than the target has may be rendered to 8
     max_pixels        of one frame
+    max_inflated      bytes of a data set that was deflated
     """
 
     quality: Quality = field(default_factory=Quality)
@@ -56,6 +57,7 @@ class Options:
     new_uid: str = ""
     to_8_bit: bool = False
     max_pixels: int = MAX_PIXELS
+    max_inflated: int = DEFAULT_BOUNDS.inflate
 
 
 @dataclass(slots=True)
@@ -101,7 +103,7 @@ def transcode(
         raise InputError("its data set is empty")
     encoding = encoding_of(source_uid)
     if encoding.deflated:
-        data = memoryview(inflate(data, DEFAULT_BOUNDS.inflate))
+        data = memoryview(inflate(data, (options or Options()).max_inflated))
         encoding = Encoding(explicit=True, little=True)
     job = _Job(data, read_tree(data, encoding), source, target, options or Options(), pool)
     result = job.run()

@@ -28,6 +28,7 @@ PATIENCE = 120.0
 _MEMORY = 6 << 30
 #: Seconds between two ticks.
 _TICK = 1.0
+_IDLE = Task("", "", "")
 
 
 class Workers:
@@ -111,7 +112,8 @@ class _Worker:
         results.close()
         self.is_alive = True
         self.heard = 0.0
-        self.task = Task("", "", "")
+        self._exit_code: int | None = None
+        self.task = _IDLE
 
     def begin(self, task: Task) -> None:
         self.task, self.heard = task, time.monotonic()
@@ -124,11 +126,16 @@ class _Worker:
         try:
             done: Done | None = self.results.recv()
         except (EOFError, OSError):
+            # its end of the pipe is gone, so it is on its way
+            self._process.join(1)
             self.end()
             code = self._exit_code
             how = signal.Signals(-code).name if code is not None and code < 0 else f"exit {code}"
             return Done(error=f"its decoder crashed, {how}", exit=Exit.BAD_INPUT)
         self.heard = time.monotonic()
+        if done is not None:
+            # what it wrote is no longer its own
+            self.task = _IDLE
         return done
 
     def end(self) -> None:
@@ -137,14 +144,12 @@ class _Worker:
         self.is_alive = False
         self._tasks.close()
         self.results.close()
-        # one that has died is left its own end
-        self._process.join(0.1 if self.task.path and not self._process.is_alive() else 0)
         self._process.kill()
         self._process.join()
         self._exit_code = self._process.exitcode
         self._process.close()
         if self.task.part:
-            # what it was writing; when it was done, that has another name by now
+            # what it was writing
             with suppress(OSError):
                 Path(self.task.part).unlink()
 
