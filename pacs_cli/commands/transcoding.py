@@ -85,6 +85,8 @@ class LossOptions:
         ):
             if value is not None and (not syntax.is_lossy or syntax.family not in families):
                 raise UsageError(f"--{name}: {syntax.name} does not take it")
+        if self.to_8_bit and not syntax.is_lossy:
+            raise UsageError(f"--render-to-8bit: {syntax.name} keeps all bits")
         if syntax.needs_codecs or syntax.family is Family.RLE:
             require_codecs()
         return Options(

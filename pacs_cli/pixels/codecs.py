@@ -251,6 +251,9 @@ def _encode_jpeg_lossless(
 ) -> bytes:
     del syntax, quality
     bits = _unsigned_bits(image)
+    if bits <= 8 < image.allocated:
+        # the encoder takes 8 bits only in bytes, and DCMTK gives them back as such
+        bits = 9
     colours = {"colorspace": "RGB", "outcolorspace": "RGB"} if image.samples == 3 else {}
     unsigned = _unsigned(frame)
     return codecs.jpeg8_encode(  # type: ignore[no-any-return]
@@ -356,6 +359,9 @@ def _with_precision(data: bytes, bits: int, signed: bool) -> bytes:
 
 def _encode_jxl(codecs: Any, frame: Array, syntax: Syntax, image: Image, quality: Quality) -> bytes:
     bits = max(image.stored, 8)
+    if bits == 8:
+        # in more than a byte it takes more than 8 bits only
+        frame = frame.astype("u1", copy=False)
     if not syntax.is_lossy:
         return codecs.jpegxl_encode(  # type: ignore[no-any-return]
             frame, lossless=True, bitspersample=bits, effort=3, numthreads=1

@@ -33,6 +33,37 @@ METHODS = {
 RATIO_WIDTH = 12
 
 
+_SIGNED = 0x00280103
+_CENTER, _WIDTH, _INTERCEPT, _SLOPE = 0x00281050, 0x00281051, 0x00281052, 0x00281053
+#: What is said of sample values: smallest and largest, padding, window, rescale, LUTs.
+_OF_VALUES = frozenset({0x00280106, 0x00280107, 0x00280108, 0x00280109, 0x00280120, 0x00280121})
+_OF_VALUES |= frozenset(range(_CENTER, 0x00281057)) | {0x00283000, 0x00283010}
+
+
+def window_of(root: Item) -> tuple[float, float] | None:
+    """Return the stored values that are to be black and white; None without a window.
+
+    source  PS3.3 C.11.2.1.2.1 and C.11.1.1.2
+    """
+    try:
+        centers, widths, slopes, intercepts = (
+            [float(each) for each in texts(root, tag)]
+            for tag in (_CENTER, _WIDTH, _SLOPE, _INTERCEPT)
+        )
+    except ValueError:
+        return None
+    if not centers or not widths or widths[0] < 1:
+        return None
+    slope, intercept = (slopes or [1.0])[0] or 1.0, (intercepts or [0.0])[0]
+    low = centers[0] - 0.5 - (widths[0] - 1) / 2
+    return (low - intercept) / slope, (low + widths[0] - 1 - intercept) / slope
+
+
+def forget_values(root: Item) -> None:
+    """Leave out what was said of sample values that are others now."""
+    root.nodes[:] = [each for each in root.nodes if each.tag not in _OF_VALUES]
+
+
 def relabel(root: Item, before: Image, after: Image, little: bool) -> None:
     """Make the Image Pixel Module say what `after` is, where that differs."""
     if before.photometric != after.photometric:
@@ -43,6 +74,7 @@ def relabel(root: Item, before: Image, after: Image, little: bool) -> None:
         (ALLOCATED, before.allocated, after.allocated),
         (STORED, before.stored, after.stored),
         (HIGH_BIT, before.high_bit, after.high_bit),
+        (_SIGNED, int(before.signed), int(after.signed)),
     ):
         if old != new:
             _put_number(root, tag, new, little)

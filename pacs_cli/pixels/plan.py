@@ -88,6 +88,8 @@ class Plan:
         overlays = embedded(root, little)
         if overlays:
             move_overlays(root, image, overlays, stored, little)
+        if self.window is not None:
+            return replace(self, shift=image.high_bit + 1 - image.stored)
         return self._widened(stored(), overlays)
 
     def _widened(self, frames: Iterator[Any], overlays: dict[int, int]) -> Plan:
@@ -175,13 +177,20 @@ class Plan:
                 array = numpy.ascontiguousarray(planes.transpose(1, 2, 0))
             else:
                 array = flat.reshape(image.shape)
-        if self.window is not None:
-            return _rendered(array, self.window)
-        return self._aligned(array)
+        if self.window is None:
+            return self._aligned(array, self.decoded)
+        return rendered(self._aligned(array, image), self.window)
 
-    def _aligned(self, array: Any) -> Any:
+    def range(self, frames: Callable[[], Iterator[Buffer]]) -> tuple[float, float]:
+        """Return the least and the greatest sample of all frames."""
+        shift = self.before.high_bit + 1 - self.before.stored
+        shifted = replace(self, shift=shift, window=None)
+        arrays = (shifted._aligned(shifted._array(each), self.before) for each in frames())
+        ranges = [(float(each.min()), float(each.max())) for each in arrays]
+        return min(low for low, _ in ranges), max(high for _, high in ranges)
+
+    def _aligned(self, array: Any, image: Image) -> Any:
         """Bring the stored bits down, with nothing but the sign above them."""
-        image = self.decoded
         unused = image.allocated - image.stored
         if not unused or image.allocated == 1:
             return array
@@ -265,8 +274,13 @@ def check_target(plan: Plan, options: Options) -> Plan:
     if target.is_lossy and image.photometric == "PALETTE COLOR":
         raise InputError(f"{target.name} would lose the meaning of palette indices")
     most = 8 if target.name == "jpeg" else 16
-    if options.to_8_bit and image.stored > 8 and target.is_lossy and image.samples == 1:
-        return _to_8_bits(plan)
+    if options.to_8_bit and image.stored > 8 and image.photometric.startswith("MONOCHROME"):
+        # the window is filled in by who has the data set
+        decoded, after = (
+            replace(each, allocated=8, stored=8, high_bit=7, signed=False)
+            for each in (image, plan.after)
+        )
+        return replace(plan, decoded=decoded, after=after, window=(0.0, 255.0))
     if image.signed and not target.can_sign:
         raise InputError(f"{target.name} holds no signed samples")
     if image.stored > target.max_bits or image.allocated > most:
@@ -290,10 +304,6 @@ def _with_precision_of_encoder(plan: Plan) -> Plan:
     return replace(plan, after=replace(plan.after, stored=bits, high_bit=bits - 1))
 
 
-def _to_8_bits(plan: Plan) -> Plan:
-    return plan
-
-
 def _replicated(flat: Any, image: Image) -> Any:
     """Return native YBR_FULL_422 with the chroma of each pair given to both (C.7.6.3.1.2)."""
     import numpy
@@ -305,7 +315,7 @@ def _replicated(flat: Any, image: Image) -> Any:
     return frame.reshape(image.rows, image.columns, 3)
 
 
-def _rendered(array: Any, window: tuple[float, float]) -> Any:
+def rendered(array: Any, window: tuple[float, float]) -> Any:
     """Return samples between two values as 0 to 255; what lies outside is clipped."""
     import numpy
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pacs_cli.dicom.elements import inflate
@@ -288,6 +288,10 @@ class _Job:
         header = None if first is None else self._header(first)
         plan = plan_pixels(self._source, self._target, image, header)
         plan = check_target(plan, options)
+        if plan.window is not None:
+            window = labels.window_of(self._root) or plan.range(frames)
+            plan = replace(plan, window=window)
+            labels.forget_values(self._root)
         self._decode_nested()
         plan = plan.prepared(self._root, frames, self._little)
         root, target = self._root, self._target

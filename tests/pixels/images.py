@@ -90,7 +90,11 @@ def samples(data: bytes, name: str) -> Any:
     if native.SamplesPerPixel > 1:
         shape.append(native.SamplesPerPixel)
     size = int(numpy.prod(shape)) * native.BitsAllocated // 8
-    return numpy.frombuffer(native.PixelData[:size], kind).reshape(shape)
+    flat = numpy.frombuffer(native.PixelData[:size], kind)
+    if native.get("PlanarConfiguration") == 1 and native.SamplesPerPixel > 1:
+        frames, rows, columns, colours = shape
+        return flat.reshape(frames, colours, rows, columns).transpose(0, 2, 3, 1)
+    return flat.reshape(shape)
 
 
 def write(path: Path, data: bytes, name: str, uid: str = "1.2.826.0.1.3680043.10.9.1") -> Path:

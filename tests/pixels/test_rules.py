@@ -208,6 +208,30 @@ def test_what_the_target_cannot_hold_is_refused_with_the_reason(dataset, target,
         convert(encoded(dataset), "explicit", target)
 
 
+def test_rendering_to_8_bits_is_by_the_window_and_clips():
+    pixels = noise((1, 32, 32), 12, signed=True)
+    more = {"WindowCenter": 40, "WindowWidth": 400, "RescaleIntercept": -24, "RescaleSlope": 1}
+    data = encoded(image(pixels, 12, **more))
+    after = convert(data, "explicit", "jpeg", to_8_bit=True, uid="keep")
+    dataset = read(after, "jpeg")
+    stored = (dataset.BitsAllocated, dataset.BitsStored, dataset.PixelRepresentation)
+    assert stored == (8, 8, 0)
+    assert "WindowCenter" not in dataset
+    assert "RescaleIntercept" not in dataset
+    hounsfield = pixels.astype(float) - 24
+    expected = numpy.clip((hounsfield - (40 - 0.5)) / 399 * 255 + 127.5, 0, 255)
+    assert numpy.abs(samples(after, "jpeg") - expected).max() < 40
+    assert abs(samples(after, "jpeg").mean() - expected.mean()) < 1
+
+
+def test_rendering_without_a_window_takes_the_whole_range():
+    pixels = (noise((2, 32, 32), 10) + 100).astype("u2")
+    data = convert(encoded(image(pixels, 12)), "explicit", "jpeg", to_8_bit=True)
+    back = samples(data, "jpeg")
+    assert back.min() < 12
+    assert back.max() > 243
+
+
 def test_float_and_one_bit_pixels_are_refused():
     floats = image(noise((1, 8, 8), 32), 32)
     del floats.PixelData
