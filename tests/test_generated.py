@@ -100,7 +100,11 @@ def _steps(path: str) -> set[str]:
 
 
 CASES = [
-    ("pacs ", {"echoscu", "findscu", "getscu", "index", "movescu", "storescu", "storescp", "demo"}),
+    (
+        "pacs ",
+        {"echoscu", "findscu", "getscu", "index", "movescu", "storescu", "storescp", "demo"}
+        | {"transcode"},
+    ),
     (
         "pacs index ",
         {"add", "find", "stats", "verify", "prune", "rebuild", "export", "dicomdir"},

@@ -414,13 +414,13 @@ _ENCODERS = {
 
 def decode_again(data: bytes, syntax: Syntax, image: Image) -> Array:
     """Return a frame that was just encoded, by another decoder than that of the encoder's library
-    where there is one: OpenJPEG for HTJ2K, jpegsof3 for JPEG lossless.
+    where there is one: OpenJPEG for HTJ2K, liblj92 for JPEG lossless.
     """
     if syntax.family is Family.JPEG_LOSSLESS and image.samples == 1 and image.allocated == 16:
         codecs = require_codecs()
         header = read_codestream(data, syntax.family)
         try:
-            frame = codecs.jpegsof3_decode(data)
+            frame = codecs.ljpeg_decode(data)
         except Exception as error:  # noqa: BLE001 each codec has an exception of its own
             raise InputError(f"a frame cannot be decoded: {_reason(error)}") from None
         return _as_described(frame, header, image)

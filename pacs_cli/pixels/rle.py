@@ -42,19 +42,35 @@ def encode_rle(frame: NDArray[Any]) -> bytes:
     return b"".join((_HEADER.pack(count, *offsets), *segments))
 
 
-def decode_rle(data: bytes | memoryview, pixels: int, samples: int, size: int) -> bytearray:
+def decode_rle(data: bytes | memoryview, pixels: int, samples: int, size: int) -> bytes | bytearray:
     """Return the samples of a frame, little endian, the colours of a pixel together.
 
     size    bytes of a sample
     raises  InputError when it is not that many segments, or one is too short or too long
     source  PS3.5 G.3 to G.5
     """
-    frame = bytearray(pixels * samples * size)
     step = samples * size
+    if samples == 1 and (whole := _decoded_at_once(data, pixels, size)) is not None:
+        return whole
+    frame = bytearray(pixels * step)
     for number, (start, stop) in enumerate(_bounds(data, step)):
         colour, place = divmod(number, size)
         frame[colour * size + size - 1 - place :: step] = _unpacked(data[start:stop], pixels)
     return frame
+
+
+def _decoded_at_once(data: bytes | memoryview, pixels: int, size: int) -> bytes | None:
+    """Return a grey frame as imagecodecs has it, in half the time; None where it cannot."""
+    try:
+        from imagecodecs import DicomrleError, dicomrle_decode
+    except ImportError:
+        return None
+    _bounds(data, size)
+    try:
+        frame = bytes(dicomrle_decode(data, f"<u{size}", out=pixels * size))  # type: ignore[arg-type]
+    except (DicomrleError, ValueError):
+        return None
+    return frame if len(frame) == pixels * size else None
 
 
 def _bounds(data: bytes | memoryview, count: int) -> list[tuple[int, int]]:

@@ -18,7 +18,14 @@ from pacs_cli.pixels import labels
 from pacs_cli.pixels.codecs import Quality, decode_native
 from pacs_cli.pixels.codestream import read_codestream
 from pacs_cli.pixels.frames import check_native, encapsulated_frames, joined_bits, whole
-from pacs_cli.pixels.image import DOUBLE_PIXELS, FLOAT_PIXELS, PIXELS, Image, read_image
+from pacs_cli.pixels.image import (
+    DOUBLE_PIXELS,
+    FLOAT_PIXELS,
+    PIXELS,
+    ROWS,
+    Image,
+    read_image,
+)
 from pacs_cli.pixels.plan import Plan, check_target, plan_pixels
 from pacs_cli.pixels.pooling import Pool, one_by_one
 from pacs_cli.pixels.syntaxes import DEFLATED, GE_BIG, Family, Syntax, syntax_of
@@ -186,18 +193,19 @@ class _Job:
 
     def _native(self, node: Node) -> Transcoded:
         """Write it in another byte order or with other VRs, the pixels being what they are."""
-        image = self._image()
         is_big = not self._little or self._source.uid == GE_BIG
         assert node.value is not None
-        check_native(memoryview(node.value), image)
-        turns = is_big == self._encoding.little
-        if turns and image.allocated > 16:
-            raise InputError(
-                f"words of 16 bits cannot hold {image.allocated} bits in both byte orders"
-            )
+        # what is not described cannot be checked, and need not be: it stays as it is
+        allocated = 16
+        if self._root.find(ROWS) is not None:
+            image = self._image()
+            check_native(memoryview(node.value), image)
+            allocated = image.allocated
+        if allocated > 16 and is_big == self._encoding.little:
+            raise InputError(f"words of 16 bits cannot hold {allocated} bits in both byte orders")
         if self._source.uid == GE_BIG and self._encoding.little:
-            node.value = swapped(node.value, 2 if image.allocated == 16 else 1, node.tag)
-        vr = "OW" if image.allocated > 8 or not self._encoding.explicit else "OB"
+            node.value = swapped(node.value, 2 if allocated == 16 else 1, node.tag)
+        vr = "OW" if allocated > 8 or not self._encoding.explicit else "OB"
         if " or " in node.vr or not self._root.encoding.explicit:
             # eight bits in words would have to be swapped
             node.vr = vr
