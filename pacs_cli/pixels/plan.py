@@ -168,11 +168,11 @@ class Plan:
             array = decode_frame(memoryview(frame), self.source, image)
         else:
             # what is decoded from RLE has its colours together
-            is_planar = image.planar and self.source.is_native
+            is_plain = self.source.family in _PLAIN
             flat = numpy.frombuffer(self._native(frame), image.dtype)
-            if image.is_subsampled:
+            if is_plain and image.is_subsampled:
                 array = _replicated(flat, image)
-            elif is_planar and image.samples > 1:
+            elif is_plain and image.planar and image.samples > 1:
                 planes = flat.reshape(image.samples, image.rows, image.columns)
                 array = numpy.ascontiguousarray(planes.transpose(1, 2, 0))
             else:

@@ -305,7 +305,7 @@ class _Job:
         root, target = self._root, self._target
         if plan.source_is_lossy:
             size = sum(len(each) for each in (node.fragments or ())[1:])
-            labels.mark_source(root, self._source, image.native_bytes / max(size, 1))
+            labels.mark_source(root, self._source, plan.decoded.native_bytes / max(size, 1))
         uid, ratio = "", None
         if plan.is_lossy:
             ratio = labels.mark_lossy(root, target, plan.described(options.quality))
@@ -361,7 +361,7 @@ class _Job:
         if self._target.is_native:
             yield from self._unpacked(plan.after, coded)
         else:
-            yield from self._encapsulated(plan.after, coded, ratio)
+            yield from self._encapsulated(plan.decoded, coded, ratio)
         yield from self._writer.nodes(after, self._root.encoding)
 
     def _unpacked(self, image: Image, coded: Iterator[Buffer]) -> Iterator[Buffer]:

@@ -155,6 +155,12 @@ def test_photometric_interpretation_is_that_of_the_codestream(target, label):
     assert native.PhotometricInterpretation == ("YBR_FULL" if target == "jpeg" else "RGB")
 
 
+def test_ratio_is_of_all_samples_also_where_the_label_says_half_the_chroma():
+    data = convert(encoded(image(COLOUR, 8, "RGB")), "explicit", "jpeg")
+    ratio = float(read(data, "jpeg").LossyImageCompressionRatio)
+    assert ratio == pytest.approx(COLOUR.nbytes / len(fragments(data, "jpeg")[1]), rel=0.02)
+
+
 @pytest.mark.parametrize("target", ["j2k", "htj2k", "jpegls", "jpeg-lossless", "rle"])
 def test_ybr_full_keeps_its_samples_and_its_label(target):
     data = convert(encoded(image(COLOUR, 8, "YBR_FULL")), "explicit", target)
@@ -408,6 +414,10 @@ def test_colour_by_plane_is_understood(target):
     planes = numpy.ascontiguousarray(COLOUR.transpose(0, 3, 1, 2))
     dataset = image(COLOUR, 8, "RGB", PlanarConfiguration=1)
     dataset.PixelData = planes.tobytes()
+    deflated = convert(encoded(dataset), "explicit", "deflated-frame")
+    assert convert(deflated, "deflated-frame", target) == convert(
+        encoded(dataset), "explicit", target
+    )
     back = convert(convert(encoded(dataset), "explicit", target), target, "explicit")
     after = read(back, "explicit")
     assert after.PlanarConfiguration == 0
