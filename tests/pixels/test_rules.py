@@ -11,6 +11,7 @@ from pydicom.sequence import Sequence
 
 from pacs_cli.errors import InputError, MalformedDataset
 from pacs_cli.pixels import transcoding
+from pacs_cli.pixels.codecs import Quality
 from pacs_cli.pixels.syntaxes import syntax_of
 from tests.pixels.images import (
     LOSSLESS,
@@ -503,3 +504,47 @@ def test_implicit_vr_gets_the_vr_of_the_dictionary_and_of_the_sign():
 def test_garbage_is_an_error_of_the_input():
     with pytest.raises(MalformedDataset):
         convert(b"\x08\x00\x16\x00UI\xff\xff1.2", "explicit", "implicit")
+
+
+# -- known faults of imagecodecs 2026.3.6
+
+
+def test_colour_that_cannot_be_compressed_has_room_in_jpeg_ls():
+    pixels = numpy.random.default_rng(1).integers(0, 256, (1, 512, 512, 3)).astype("u1")
+    with pytest.raises(Exception, match="destination buffer is too small"):
+        imagecodecs.jpegls_encode(pixels[0])
+    data = convert(encoded(image(pixels, 8, "RGB")), "explicit", "jpegls")
+    assert numpy.array_equal(samples(data, "jpegls"), pixels)
+
+
+@pytest.mark.parametrize("bits", [8, 12, 16])
+@pytest.mark.parametrize("name", ["htj2k-lossy", "j2k-lossy"])
+def test_lossy_values_are_clipped_at_both_ends(name, bits):
+    """A checkerboard of black and white overshoots once it is quantised."""
+    top = (1 << bits) - 1
+    board = (numpy.indices((1, 64, 64)).sum(axis=0) // 5 % 2 * top).astype(
+        "u1" if bits == 8 else "u2"
+    )
+    data = convert(encoded(image(board, bits)), "explicit", name, quality=Quality(20))
+    back = samples(data, name).astype(int)
+    assert back.max() <= top
+    error = numpy.abs(back - board)
+    # what wraps around would be off by the whole range
+    assert error.max() < top / 2, (error.max(), top)
+
+
+@pytest.mark.parametrize("name", ["j2k-lossy", "htj2k-lossy"])
+def test_ratio_is_reached(name):
+    pixels = noise((1, 128, 128), 12)
+    data = convert(encoded(image(pixels, 12)), "explicit", name, quality=Quality(ratio=10))
+    assert 10 <= float(read(data, name).LossyImageCompressionRatio) < 40
+
+
+@pytest.mark.parametrize("near", [1, 5])
+def test_near_lossless_is_as_near_as_asked(near):
+    pixels = noise((1, 64, 64), 12)
+    data = convert(
+        encoded(image(pixels, 12)), "explicit", "jpegls-near", quality=Quality(near=near)
+    )
+    error = numpy.abs(samples(data, "jpegls-near").astype(int) - pixels)
+    assert 0 < error.max() <= near
