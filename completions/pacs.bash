@@ -15,7 +15,7 @@ _pacs() {
     local options= choices= keys= peer= choice commands= command=${COMP_WORDS[1]} first=2
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W "echoscu storescu findscu movescu getscu storescp index transcode demo --help --version" -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W "echoscu storescu findscu movescu getscu storescp index dump diff transcode demo --help --version" -- "$current")
         return
     fi
     case $command in
@@ -44,6 +44,8 @@ _pacs() {
         'index rebuild') options='--db --jobs --hash --json --csv -q --quiet -v --verbose -d --debug --log-file --from -h --help'; choices=''; keys=''; peer=no ;;
         'index export') options='--db --json --csv -q --quiet -v --verbose -d --debug --log-file --level -k --key -h --help'; choices='--level=patient,study,series,image'; keys='-k --key'; peer=no ;;
         'index dicomdir') options='--json --csv -q --quiet -v --verbose -d --debug --log-file --write --copy-to --id -h --help'; choices=''; keys=''; peer=no ;;
+        'dump') options='--from-file --follow -k --keys --only --depth --max-length --meta --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys='-k --keys --only'; peer=no ;;
+        'diff') options='--ignore --meta --pixels --tolerance --follow --max-length --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys='--ignore'; peer=no ;;
         'transcode') options='--from-file --follow --quality --near --ratio --verify --uid --render-to-8bit --max-pixels -j --jobs --if-syntax --skip-same --in-place --dry-run --report --json --csv -q --quiet -v --verbose -d --debug --log-file --to --list -h --help'; choices='--uid=auto,new,keep'; keys=''; peer=no ;;
         'demo') options='--json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys=''; peer=no ;;
         *) return ;;

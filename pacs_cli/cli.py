@@ -43,6 +43,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("getscu", "pacs_cli.commands.getscu", "Get what a peer holds, over one association."),
     Command("storescp", "pacs_cli.commands.storescp", "Receive objects into an indexed archive."),
     Command("index", "pacs_cli.commands.index", "Index files where they lie, and ask the index."),
+    Command("dump", "pacs_cli.commands.dump", "Show what stands in files."),
+    Command("diff", "pacs_cli.commands.diff", "Show what differs between files."),
     Command(
         "transcode",
         "pacs_cli.commands.transcode",

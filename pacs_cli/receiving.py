@@ -204,8 +204,11 @@ class AdmissionOptions:
         ),
     ] = None
 
-    def provider(self, listen: Listen) -> Settings:
-        """Return how the provider presents itself; UsageError on what is mistyped."""
+    def provider(self, listen: Listen, handler_waits: bool = True) -> Settings:
+        """Return how the provider presents itself; UsageError on what is mistyped.
+
+        handler_waits  as in `Settings`
+        """
         from pacs_cli.services.admission import parse_allow
         from pacs_cli.services.faults import parse_faults
 
@@ -217,6 +220,7 @@ class AdmissionOptions:
             write_timeout=_seconds("--write-timeout", self.write_timeout),
             allow=parse_allow(self.allow or ()),
             faults=parse_faults(self.fault or ()),
+            handler_waits=handler_waits,
         )
 
     def processes(self) -> int:

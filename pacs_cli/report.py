@@ -6,10 +6,11 @@ Results go to stdout, everything else to stderr. Whatever comes from a file or a
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -44,6 +45,20 @@ def _visible(character: str) -> str:
     if character.isprintable() or character in "\u00a0\u3000":
         return character
     return character.encode("unicode_escape").decode("ascii")
+
+
+#: Style of a part of a line -> how a terminal draws it (ECMA-48 SGR).
+_STYLES = {
+    "tag": "36",
+    "vr": "35",
+    "remark": "2",
+    "name": "32",
+    "note": "33",
+    "item": "2",
+    "heading": "1",
+    "removed": "31",
+    "added": "32",
+}
 
 
 class Progress:
@@ -140,6 +155,19 @@ class Report:
         """Write one result for people; nothing under --json, --csv or -q."""
         if self.is_text and not self._output.quiet:
             self._write(clean(text))
+
+    def lines(self, lines: Iterable[Sequence[tuple[str, str]]]) -> None:
+        """Write lines for people, each of parts with a style, which a terminal shows as colour.
+
+        Parts are made safe, however long they are; nothing under --json, --csv or -q.
+        """
+        if not self.is_text or self._output.quiet:
+            return
+        is_coloured = _is_terminal(self._stdout) and not os.environ.get("NO_COLOR")
+        shown = _coloured if is_coloured else _plain
+        text = "\n".join(map(shown, lines))
+        if text:
+            self._write(text)
 
     def summary(self, fields: Fields, text: str) -> None:
         """Write the last line: `text` for people, the record `summary` under --json."""
@@ -284,6 +312,20 @@ class Report:
             yield
         finally:
             self._bar.refresh()
+
+
+def _plain(line: Sequence[tuple[str, str]]) -> str:
+    text = "".join([text for _, text in line])
+    return text if text.isprintable() else "".join(map(_visible, text))
+
+
+def _coloured(line: Sequence[tuple[str, str]]) -> str:
+    parts = []
+    for style, text in line:
+        code = _STYLES.get(style)
+        safe = text if text.isprintable() else "".join(map(_visible, text))
+        parts.append(f"\x1b[{code}m{safe}\x1b[0m" if code and text else safe)
+    return "".join(parts)
 
 
 def _put(stream: TextIO, text: str) -> None:

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pacs_cli.net.listener import Caps, Listener
 from pacs_cli.net.target import Target, Timeouts
 from pacs_cli.services.query_scp import QueryRetrieve
-from pacs_cli.services.results import ProviderEvent, StoreOutcome, StoreRequest
 from pacs_cli.services.scp import Provider, Settings
+from pacs_cli.services.serving import ProviderEvent, StoreOutcome, StoreRequest
 from pacs_cli.wire.association import Limits
 from pacs_cli.wire.negotiation import prefer_in_order
 

@@ -70,7 +70,7 @@ def test_receiver_of_the_readme_runs(folder):
 def test_readme_has_two_commands_that_set_everything_up():
     first, second = re.findall(r"```sh\n(.*?)\n```", README)[:2]
     assert first.endswith("pip install '.[codecs]' && pacs demo")
-    assert second == "pip install -e '.[test]' && pytest"
+    assert second == "pip install -e '.[test]' && pytest -n auto"
     assert (ROOT / ".ci" / "run").read_text().rstrip().endswith(second)
 
 
@@ -104,6 +104,9 @@ def test_json_fields_are_all_documented(pacs, folder):
         *(("dicomdir", scans, "--copy-to", disc), ("dicomdir", disc)),
     ):
         records += pacs("index", *command, "--json").json
+    records += pacs("diff", scans / "ct.dcm", scans / "mr.dcm", "--json").json
+    records += pacs("diff", scans, disc, "--json").json
+    records += pacs("dump", scans / "none", "--keys", "Rows", "--json").json
     (scans / "ct.dcm").unlink()
     for command in ("verify", "prune"):
         records += pacs("index", command, scans, "--json").json

@@ -102,8 +102,19 @@ def _steps(path: str) -> set[str]:
 CASES = [
     (
         "pacs ",
-        {"echoscu", "findscu", "getscu", "index", "movescu", "storescu", "storescp", "demo"}
-        | {"transcode"},
+        {
+            "echoscu",
+            "findscu",
+            "getscu",
+            "index",
+            "movescu",
+            "storescu",
+            "storescp",
+            "demo",
+            "dump",
+            "diff",
+            "transcode",
+        },
     ),
     (
         "pacs index ",
@@ -119,6 +130,9 @@ CASES = [
     ("pacs storescp --durability ", {"full", "relaxed"}),
     ("pacs findscu ward -k ScheduledProcedureStepSt", _steps("")),
     ("pacs findscu ward --key ScheduledProcedureStepSt", _steps("")),
+    ("pacs dump --keys ScheduledProcedureStepSt", _steps("")),
+    ("pacs dump --only A[0].ScheduledProcedureStepSt", _steps("A[0].")),
+    ("pacs diff --ignore ScheduledProcedureStepSt", _steps("")),
     ("pacs storescu ward --set PatientBirthN", {"PatientBirthName"}),
     ("pacs findscu ward -k A.0040,0100[0].ScheduledProcedureStepSt", _steps("A.0040,0100[0].")),
 ]

@@ -19,7 +19,7 @@ from pacs_cli.archive.recovery import Recovered, move_aside, reconcile
 from pacs_cli.archive.settings import ArchiveSettings, Duplicates
 from pacs_cli.archive.sink import ArchiveSink
 from pacs_cli.archive.turns import Turn, Turns
-from pacs_cli.services.results import StoreRequest
+from pacs_cli.services.serving import StoreRequest
 
 __all__ = [
     "Archive",
@@ -41,7 +41,7 @@ _DEFAULT = ArchiveSettings()
 
 
 class ArchiveHandler:
-    """Implements services.results.Handler on files and index."""
+    """Implements services.serving.Handler on files and index."""
 
     def __init__(
         self,

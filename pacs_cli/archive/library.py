@@ -1,4 +1,4 @@
-"""What a provider answers query/retrieve with: the engine behind services.results.Library."""
+"""What a provider answers query/retrieve with: the engine behind services.serving.Library."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pacs_cli.dicom.identifier import decode_identifier
 from pacs_cli.dicom.json_model import text_at
 from pacs_cli.dicom.query import Model
 from pacs_cli.errors import MalformedDataset
-from pacs_cli.services.results import FindAnswers, QueryRefused, QueryRequest
+from pacs_cli.services.serving import FindAnswers, QueryRefused, QueryRequest
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -41,7 +41,7 @@ _RELATIONAL, _DATE_TIME, _FUZZY = range(3)
 
 
 class ArchiveLibrary:
-    """Implements services.results.Library.
+    """Implements services.serving.Library.
 
     ae_title  ours, in answers: from which objects can be retrieved
     is_fuzzy  names are compared without marks on letters, and where it is negotiated by the
@@ -98,7 +98,7 @@ class ArchiveLibrary:
 
 
 class ArchiveRetrieval:
-    """Implements services.results.Retrieval."""
+    """Implements services.serving.Retrieval."""
 
     def __init__(
         self, engine: QueryEngine, selection: Selection, root: Path, level: str, syntax: str

@@ -11,7 +11,8 @@ from pacs_cli.archive.query import Abilities, QueryEngine, read_question
 from pacs_cli.dicom.identifier import decode_identifier
 from pacs_cli.dicom.query import Model
 from pacs_cli.errors import UsageError
-from pacs_cli.services.results import FindResponse, QueryRefused
+from pacs_cli.services.results import FindResponse
+from pacs_cli.services.serving import QueryRefused
 
 _EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 _PENDING, _PENDING_UNSUPPORTED, _CANCELLED = 0xFF00, 0xFF01, 0xFE00

@@ -6,7 +6,6 @@ object into memory, so it has a bound.
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from pacs_cli.archive.contents import held_header
 from pacs_cli.archive.query import Held
+from pacs_cli.dicom.mapping import mapped
 from pacs_cli.dicom.part10 import Header
 from pacs_cli.errors import InputError
 
@@ -30,7 +30,7 @@ _MAX_CONVERTED = 512 * 1024 * 1024
 
 
 class Outgoing:
-    """Implements services.results.StoredObject; `path` is the file's.
+    """Implements services.serving.StoredObject; `path` is the file's.
 
     workers  decode what is compressed; None starts a process for this object
     """
@@ -58,8 +58,14 @@ class Outgoing:
             with _converted(self._path, header, target, self._workers) as buffers:
                 yield target, buffers
             return
-        with _mapped(self._path) as whole, whole[header.dataset_offset :] as data:
-            yield stored, (data,)
+        # not copied: the system reads while it sends. Unmapped with its last view and not here: an
+        # exception that comes by holds the views that could not be written
+        try:
+            with self._path.open("rb") as file:
+                whole = mapped(file.fileno(), header.file_size)
+        except (OSError, ValueError):
+            raise InputError("its file cannot be read") from None
+        yield stored, (whole[header.dataset_offset :],)
 
     def _header(self) -> Header:
         try:
@@ -110,15 +116,6 @@ def _decoded(
         done = workers.one(Task(str(path), str(part), target, options, is_bare=True))
         if done.error is not None:
             raise InputError(f"it cannot be converted: {done.error}")
-        yield stack.enter_context(_mapped(part))
-
-
-@contextmanager
-def _mapped(path: Path) -> Iterator[memoryview]:
-    # not copied: the system reads while it sends
-    with (
-        path.open("rb") as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
-        memoryview(mapped) as whole,
-    ):
+        with part.open("rb") as file:
+            whole = mapped(file.fileno(), done.written)
         yield whole

@@ -53,7 +53,7 @@ from pacs_cli.dicom.json_model import text_at
 from pacs_cli.dicom.keys import keyword_of
 from pacs_cli.dicom.query import UNIQUE_KEYS, Level, Model, level_of
 from pacs_cli.errors import OutputError
-from pacs_cli.services.results import QueryRefused
+from pacs_cli.services.serving import QueryRefused
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

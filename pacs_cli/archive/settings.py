@@ -36,3 +36,8 @@ class ArchiveSettings:
     duplicates: Duplicates = Duplicates.REJECT
     min_free: int = 0
     durability: Durability = Durability.FULL
+
+    @property
+    def waits_for_disk(self) -> bool:
+        """Whether an object is acknowledged only when the disk has it."""
+        return self.durability is Durability.FULL

@@ -16,7 +16,7 @@ from pacs_cli.archive.rows import InstanceRow
 from pacs_cli.archive.settings import Duplicates
 from pacs_cli.dicom.part10 import file_meta
 from pacs_cli.errors import InputError, MalformedDataset, OutputError
-from pacs_cli.services.results import Displaced, StoreOutcome, StoreRequest
+from pacs_cli.services.serving import Displaced, StoreOutcome, StoreRequest
 
 if TYPE_CHECKING:
     from pacs_cli.archive.handler import ArchiveHandler
@@ -30,7 +30,7 @@ CANNOT_UNDERSTAND = 0xC000
 
 
 class ArchiveSink:
-    """Implements services.results.Sink: keeps the beginning in memory and the rest in a file.
+    """Implements services.serving.Sink: keeps the beginning in memory and the rest in a file.
 
     An object that fits the memory has a file only when it is whole and understood.
     """

@@ -9,7 +9,7 @@ from typing import Any
 from pacs_cli.options import OutputOptions
 from pacs_cli.report import Report, clean
 
-_ROW_KINDS = frozenset({"match", "request"})
+_ROW_KINDS = frozenset({"match", "request", "row"})
 
 
 class MatchReport(Report):

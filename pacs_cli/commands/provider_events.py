@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pacs_cli.commands.query_events import describe_query
 from pacs_cli.report import Report
 from pacs_cli.services.diagnosis import explain_rejection, explain_status
-from pacs_cli.services.results import (
+from pacs_cli.services.serving import (
     AssociationEnded,
     AssociationInfo,
     AssociationOpened,

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from pacs_cli.errors import PacsError
     from pacs_cli.net.listener import Listener
     from pacs_cli.services.query_scp import QueryRetrieve
-    from pacs_cli.services.results import ProviderEvent
     from pacs_cli.services.scp import Provider, Settings
+    from pacs_cli.services.serving import ProviderEvent
     from pacs_cli.services.team import Opened, Team
 
     Observe = Callable[[ProviderEvent], None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pacs_cli.services.results import Found, Retrieved
+from pacs_cli.services.serving import Found, Retrieved
 
 
 def describe_query(event: Found | Retrieved) -> tuple[str, dict[str, object], str]:

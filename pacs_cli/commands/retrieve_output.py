@@ -11,7 +11,7 @@ from pacs_cli.commands.provider_events import instance_fields
 from pacs_cli.report import Progress as Bar
 from pacs_cli.report import clean
 from pacs_cli.services.diagnosis import explain_rejection
-from pacs_cli.services.results import AssociationRefused, InstanceReceived, ProviderEvent
+from pacs_cli.services.serving import AssociationRefused, InstanceReceived, ProviderEvent
 
 if TYPE_CHECKING:
     from pacs_cli.pipelines.reconcile import Difference

@@ -67,7 +67,8 @@ def storescp(
     if folder is None:
         raise UsageError("no folder to receive into: write --out DIR, or configure archive.out")
     kept, hook_settings = archive.settings(), hooks.settings()
-    settings, answers_of = admission.provider(where), queries.answering(where)
+    settings = admission.provider(where, kept.waits_for_disk)
+    answers_of = queries.answering(where)
     is_told = report.shows_results or hook_settings is not None
     # first, as a process is divided before it opens anything
     team = team_for(
@@ -96,13 +97,14 @@ def _serve(
     hooks: Hooks | None,
     server: Server,
 ) -> Exit:
+    # first: who reads that it listens may end it
+    signals = stop_on_signals(listener)
     events = EventReport(report, hooks.observe if hooks else None)
     is_open = not settings.allow.rules
     say_listening(report, listener, where.ae_title, str(archive.blobs.root), is_open)
     say_recovered(report, archive.recovered)
     for fault in settings.faults.faults:
         report.warning(f"misbehaving on purpose: {fault}")
-    signals = stop_on_signals(listener)
     try:
         server.serve(listener, events.show, report.warning)
     finally:

@@ -1,8 +1,8 @@
 """The streaming element reader: one pass over the bytes of a data set, values as views.
 
 `walk` gives every element and the nesting; `pick` gives a few top-level values, fast. Neither
-looks at pixel data: a value is a slice of the caller's buffer. pydicom is asked only for the VR of
-an element that does not carry one (Implicit VR), and imported only then.
+looks at pixel data: a value is a slice of the caller's buffer. pydicom's tables are
+asked only for the VR of an element that does not carry one (Implicit VR).
 
 Where files deviate from the standard, they are read as pydicom reads them: see `dicom.encoding`.
 What ends too early or makes no sense is refused, where pydicom would guess on.
@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from pacs_cli.dicom.dictionary import vr_at
+from pacs_cli.dicom.dictionary import private_entry, vr_at
 from pacs_cli.dicom.encoding import (
     DEFAULT_BOUNDS,
     EXPLICIT_HEADER,
@@ -137,20 +137,23 @@ Event = (
 )
 
 
-def walk(data: Data, encoding: Encoding, bounds: Bounds = DEFAULT_BOUNDS) -> Iterator[Event]:
+def walk(
+    data: Data, encoding: Encoding, bounds: Bounds = DEFAULT_BOUNDS, salvages: bool = False
+) -> Iterator[Event]:
     """Yield the events of a whole data set in the order of its bytes.
 
-    data    without preamble and file meta; views of it are in the events, so keep it. Of a
-            deflated data set the views (and offsets) are into the inflated bytes
-    raises  TruncatedDataset when it ends too early, MalformedDataset when it makes no sense or
-            exceeds `bounds`; events before that are good
-    source  PS3.5 7.1 (elements), 7.5 (sequences), 6.2.2 (UN), A.4 (encapsulation), A.5 (deflate)
+    data      without preamble and file meta; views of it are in the events, so keep it. Of a
+              deflated data set the views (and offsets) are into the inflated bytes
+    salvages  whether to look into sequences and items that end too early, and raise after them
+    raises    TruncatedDataset when it ends too early, MalformedDataset when it makes no sense or
+              exceeds `bounds`; events before that are good
+    source    PS3.5 7.1 (elements), 7.5 (sequences), 6.2.2 (UN), A.4 (encapsulation), A.5 (deflate)
     """
     view = memoryview(data)
     if encoding.deflated:
         view = memoryview(inflate(view, bounds.inflate))
         encoding = EXPLICIT_LITTLE
-    return _Walk(view, encoding, bounds).events()
+    return _Walk(view, encoding, bounds, salvages).events()
 
 
 def pick(
@@ -169,14 +172,36 @@ def pick(
     """
     if encoding.deflated:
         return _pick_deflated(data, tags)
-    found: dict[int, bytes] = {}
+    places = _places(data, encoding, tags, complete)
+    return {tag: bytes(data[start:stop]) for tag, (_, _, start, stop) in places.items()}
+
+
+def pick_elements(data: memoryview, encoding: Encoding, tags: Collection[int]) -> list[Element]:
+    """Return the top-level elements of a whole data set that is not deflated, those of `tags` that
+    are there, in the order of its bytes. A sequence, or what has no defined length, is of VR SQ.
+
+    raises  as `pick`
+    """
+    return [
+        Element(tag, vr or _public_vr(tag), data[start:stop], offset, 0)
+        for tag, (vr, offset, start, stop) in _places(data, encoding, tags, True).items()
+    ]
+
+
+def _places(
+    data: Data, encoding: Encoding, tags: Collection[int], complete: bool
+) -> dict[int, tuple[str, int, int, int]]:
+    """Return the VR as written of each element, and where it, its value and that which follows
+    begin.
+    """
+    found: dict[int, tuple[str, int, int, int]] = {}
     size = len(data)
     last = max(tags)
     stop = min(last, ITEM - 1)
     encoding = encoding_at(data, 0, size, encoding)
     explicit, little = encoding.explicit, encoding.little
     unpack = EXPLICIT_HEADER[little]
-    offset, vr = 0, ""
+    offset, vr, code = 0, "", b""
     while offset < size:
         # the common case in place: a call would cost as much as all the rest
         if explicit and offset + 8 <= size:
@@ -192,15 +217,18 @@ def pick(
             return found
         if length == UNDEFINED:
             # two bytes of length cannot say so, and `vr` is of this element
-            offset = skip(data, start, encoding_within(vr, data, start, encoding))
+            end = skip(data, start, encoding_within(vr, data, start, encoding))
         else:
-            offset = start + length
+            end = start + length
         if tag in tags:
-            if offset > size:
+            if end > size:
+                offset = end
                 break
-            found[tag] = bytes(data[start:offset])
+            written = "SQ" if length == UNDEFINED else SHORT_VRS.get(code, vr)
+            found[tag] = (written, offset, start, end)
             if tag == last:
                 return found
+        offset = end
     if offset != size or not complete:
         raise TruncatedDataset(f"the data set ends early, at byte {size}", size)
     return found
@@ -265,8 +293,12 @@ class _Level:
 class _Walk:
     """The state of one `walk`: an explicit stack, so no file can exhaust Python's."""
 
-    def __init__(self, view: memoryview, encoding: Encoding, bounds: Bounds) -> None:
+    def __init__(
+        self, view: memoryview, encoding: Encoding, bounds: Bounds, salvages: bool
+    ) -> None:
         self._view = view
+        self._salvages = salvages
+        self._problem: TruncatedDataset | None = None
         self._offset = 0
         self._left = bounds.elements
         self._bounds = bounds
@@ -281,6 +313,8 @@ class _Walk:
                 yield from self._elements(level)
             else:
                 yield self._item(level, level.sequence)
+        if self._problem is not None:
+            raise self._problem
 
     @property
     def _depth(self) -> int:
@@ -339,9 +373,7 @@ class _Walk:
     def _open(self, tag: int, vr: str, length: int, offset: int) -> Iterator[Event]:
         """Begin the element at `offset` of undefined length or VR SQ, the value being next."""
         depth, level, start = self._depth, self._stack[-1], self._offset
-        end = level.end if length == UNDEFINED else start + length
-        if max(start, end) > level.end:
-            raise past_end(tag, offset)
+        end = self._end_of(tag, offset, start, length)
         if not self._has_items(vr, length):
             yield from self._fragments(tag, vr, offset)
             return
@@ -350,6 +382,18 @@ class _Walk:
         encoding = encoding_within(vr, self._view, start, level.encoding)
         self._stack.append(_Level(end, length != UNDEFINED, encoding, tag))
         yield SequenceStart(tag, vr, length, offset, depth)
+
+    def _end_of(self, tag: int, offset: int, start: int, length: int) -> int:
+        """Return where a sequence or item may end at the latest, its value beginning at `start`."""
+        limit = self._stack[-1].end
+        end = limit if length == UNDEFINED else start + length
+        if max(start, end) <= limit:
+            return end
+        problem = past_end(tag, offset)
+        if start > limit or not self._salvages:
+            raise problem
+        self._problem = self._problem or problem
+        return limit
 
     def _has_items(self, vr: str, length: int) -> bool:
         """Whether a sequence follows, else fragments."""
@@ -379,9 +423,7 @@ class _Walk:
             return SequenceEnd(sequence, start, self._depth)
         if tag != ITEM:
             raise MalformedDataset(f"{tag_text(tag)} at byte {offset} is not an item", offset)
-        end = level.end if length == UNDEFINED else start + length
-        if end > level.end:
-            raise past_end(tag, offset)
+        end = self._end_of(tag, offset, start, length)
         encoding = encoding_at(self._view, start, end, level.encoding, is_item=True)
         self._stack.append(_Level(end, length != UNDEFINED, encoding, None))
         return ItemStart(length, encoding, offset, self._depth)
@@ -416,14 +458,4 @@ def _private_vr(tag: int, creators: dict[int, str]) -> str:
     if tag & 0xFF00 == 0:
         return "LO" if tag & 0xF0 else "UN"
     creator = creators.get(tag & 0xFFFF0000 | (tag & 0xFF00) >> 8)
-    return _known_private_vr(tag, creator) if creator else "UN"
-
-
-@lru_cache(maxsize=8192)
-def _known_private_vr(tag: int, creator: str) -> str:
-    from pydicom.datadict import private_dictionary_VR
-
-    try:
-        return str(private_dictionary_VR(tag, creator))
-    except KeyError:
-        return "UN"
+    return (private_entry(tag, creator)[0] or "UN") if creator else "UN"

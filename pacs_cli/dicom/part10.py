@@ -6,12 +6,20 @@ import os
 import re
 import stat
 import struct
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from pacs_cli import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from pacs_cli.dicom.elements import pick
-from pacs_cli.dicom.encoding import UNDEFINED, Encoding, TruncatedDataset, encoding_of, header_at
+from pacs_cli.dicom.encoding import (
+    EXPLICIT_HEADER,
+    SHORT_VRS,
+    UNDEFINED,
+    Encoding,
+    TruncatedDataset,
+    encoding_of,
+    header_at,
+)
 from pacs_cli.errors import InputError, MalformedDataset
 
 _EXPLICIT_LITTLE_UID = "1.2.840.10008.1.2.1"
@@ -49,8 +57,7 @@ class NoSopClass(InputError):
     """The data set does not say what it is, so it cannot be sent or archived (PS3.3 C.12.1)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """What a DICOM file says about itself.
 
     media_storage_*      from the file meta, "" where it says nothing or nothing valid
@@ -171,11 +178,11 @@ def _probe(descriptor: int) -> Header:
 def _parse(head: bytes, is_whole: bool, file_size: int) -> Header:
     """Read `head`; raises TruncatedDataset when it is too short, which may be the file's fault."""
     meta, offset = _read_meta(head, is_whole)
-    media_sop_class = _uid(meta, _MEDIA_SOP_CLASS)
+    media_sop_class = _common_uid(meta.get(_MEDIA_SOP_CLASS, b""))
     if media_sop_class == _DIRECTORY_SOP_CLASS:
         raise IsDirectory("it is a DICOMDIR, which lists objects and is none itself")
     if _TRANSFER_SYNTAX in meta:
-        transfer_syntax = _uid(meta, _TRANSFER_SYNTAX)
+        transfer_syntax = _common_uid(meta[_TRANSFER_SYNTAX])
         if not transfer_syntax:
             raise MalformedDataset("its transfer syntax is not a UID")
     else:
@@ -184,13 +191,14 @@ def _parse(head: bytes, is_whole: bool, file_size: int) -> Header:
     if not meta:
         _check_first(head, offset, encoding)
     found = pick(memoryview(head)[offset:], encoding, _WANTED, complete=is_whole)
-    sop_class, sop_instance = _uid(found, _SOP_CLASS), _uid(found, _SOP_INSTANCE)
+    sop_class = _common_uid(found.get(_SOP_CLASS, b""))
+    sop_instance = _uid(found.get(_SOP_INSTANCE, b""))
     if not sop_class or not sop_instance:
         which = "instance" if sop_class else "class"
         raise NoSopClass(f"its data set has no valid SOP {which} UID")
     return Header(
         media_storage_sop_class_uid=media_sop_class,
-        media_storage_sop_instance_uid=_uid(meta, _MEDIA_SOP_INSTANCE),
+        media_storage_sop_instance_uid=_uid(meta.get(_MEDIA_SOP_INSTANCE, b"")),
         transfer_syntax_uid=transfer_syntax,
         sop_class_uid=sop_class,
         sop_instance_uid=sop_instance,
@@ -207,10 +215,17 @@ def _read_meta(head: bytes, is_whole: bool) -> tuple[dict[int, bytes], int]:
     """
     offset = 132 if head[128:132] == b"DICM" else 4 if head[:4] == b"DICM" else 0
     meta: dict[int, bytes] = {}
-    while head[offset : offset + 2] == b"\x02\x00":
-        tag, _, length, start = header_at(head, offset, True, True)
-        if length == UNDEFINED:
-            raise MalformedDataset(f"no length in the file meta at byte {offset}", offset)
+    size, unpack = len(head), EXPLICIT_HEADER[True]
+    while head.startswith(b"\x02\x00", offset):
+        # the common case in place: a call would cost as much as all the rest
+        start = offset + 8
+        if start <= size:
+            _, element, code, length = unpack(head, offset)
+            tag = 0x00020000 | element
+        if start > size or code not in SHORT_VRS:
+            tag, _, length, start = header_at(head, offset, True, True)
+            if length == UNDEFINED:
+                raise MalformedDataset(f"no length in the file meta at byte {offset}", offset)
         offset = start + length
         meta[tag] = head[start:offset]
     if offset > len(head) or (offset == len(head) and not is_whole):
@@ -237,7 +252,11 @@ def _check_first(head: bytes, offset: int, encoding: Encoding) -> None:
     raise NotDicom("it is not a DICOM file")
 
 
-def _uid(values: dict[int, bytes], tag: int) -> str:
-    """Return a UID without its padding, "" when there is none or it is not one."""
-    uid = values.get(tag, b"").strip(b"\0 ").decode("latin-1")
+def _uid(value: bytes) -> str:
+    """Return a UID without its padding, "" when it is not one."""
+    uid = value.strip(b"\0 ").decode("latin-1")
     return uid if _UID.fullmatch(uid) else ""
+
+
+#: For those of which a folder has few: classes and syntaxes.
+_common_uid = lru_cache(maxsize=512)(_uid)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import cache
 
+from pacs_cli.dicom.dictionary import uid_table
 from pacs_cli.errors import UsageError
 
 #: Named "Storage" in PS3.6, but not what a C-STORE carries: two services and the DICOMDIR.
@@ -150,7 +151,7 @@ def uid_name(uid: str) -> str:
     """Return the name PS3.6 gives a UID, or the UID itself when it has none."""
     if uid == _GE_IMPLICIT:
         return "GE Private Implicit VR Big Endian"
-    entry = _uid_dictionary().get(uid)
+    entry = uid_table().get(uid)
     return entry[0] if entry else (_NEWER | _NEWER_SYNTAXES).get(uid, uid)
 
 
@@ -164,7 +165,7 @@ def storage_sop_classes() -> frozenset[str]:
     """Return every storage SOP class of the standard, the retired ones too."""
     named = (
         uid
-        for uid, (name, kind, *_) in _uid_dictionary().items()
+        for uid, (name, kind, *_) in uid_table().items()
         if kind == "SOP Class" and "Storage" in name
     )
     return frozenset((*named, *_NEWER)) - _NOT_STORED
@@ -173,14 +174,14 @@ def storage_sop_classes() -> frozenset[str]:
 @cache
 def transfer_syntaxes() -> tuple[str, ...]:
     """Return every transfer syntax of the standard and GE's, the uncompressed ones first."""
-    known = (uid for uid, entry in _uid_dictionary().items() if entry[1] == "Transfer Syntax")
+    known = (uid for uid, entry in uid_table().items() if entry[1] == "Transfer Syntax")
     return tuple(dict.fromkeys((*_UNCOMPRESSED, *known, *_NEWER_SYNTAXES, _GE_IMPLICIT)))
 
 
 @cache
 def non_storage_uids() -> frozenset[str]:
     """Return every UID of the standard that no C-STORE carries: other services and what is none."""
-    return frozenset(_uid_dictionary()) - storage_sop_classes()
+    return frozenset(uid_table()) - storage_sop_classes()
 
 
 def sop_class_uids(name: str) -> tuple[str, ...]:
@@ -243,16 +244,9 @@ def status_meaning(status: int) -> str:
     return f"unknown status {status:04X}"
 
 
-def _uid_dictionary() -> dict[str, tuple[str, str, str, str, str]]:
-    """Return uid -> name, kind, remark, retired, keyword."""
-    from pydicom._uid_dict import UID_dictionary
-
-    return UID_dictionary
-
-
 def _keyword(uid: str) -> str:
     """Return the keyword of PS3.6; where pydicom has none it is the name without the spaces."""
-    entry = _uid_dictionary().get(uid)
+    entry = uid_table().get(uid)
     return (entry[4] if entry else "") or "".join(uid_name(uid).split())
 
 
@@ -264,7 +258,7 @@ def _given_uid(name: str, known: Iterable[str], kind: str) -> str | None:
     """Return `name` when it is a UID; one that the standard gives to something else is an error."""
     if not _UID.fullmatch(name):
         return None
-    if name not in known and name in _uid_dictionary():
+    if name not in known and name in uid_table():
         raise UsageError(f"{name} is {uid_name(name)}, no {kind}")
     return name
 

@@ -12,9 +12,11 @@ import socket
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from pacs_cli.errors import ConnectError, PeerProtocolError, PeerTimeout
+from pacs_cli.net.baton import Baton
 from pacs_cli.net.target import WRITE_TIMEOUT, Target
 from pacs_cli.wire.association import Association, AssociationEvent, Deadline
 from pacs_cli.wire.message import Buffer
@@ -125,7 +127,10 @@ class Channel:
     sock           owned from here on and closed by `close`
     name           the peer, for messages
     wakeup         ends one wait for the peer, after which it is not looked at any more
+    baton          put down, if the thread has it, while the peer is waited for
     write_timeout  seconds for each batch of at most 1 MiB; may be set
+    await_room     waits so many seconds until a descriptor takes bytes, False when that is too
+                   late; may be set, by who has something else to wait for as well
     """
 
     def __init__(
@@ -135,14 +140,18 @@ class Channel:
         name: str,
         clock: Callable[[], float] = time.monotonic,
         wakeup: Wakeup | None = None,
+        baton: Baton | None = None,
     ) -> None:
         self.association = association
         self.name = name
         self.write_timeout = WRITE_TIMEOUT
+        self.await_room: Callable[[int, float], bool] = _has_room
         self._sock = sock
         self._clock = clock
         self._timer, self._total_timer = _Timer(clock), _Timer(clock)
         self._is_cut = False
+        self._rest: Callable[[], AbstractContextManager[None]]
+        self._rest = nullcontext if baton is None else baton.rest
         tune(sock)
         sock.setblocking(False)
         self._incoming = select.poll()
@@ -189,11 +198,14 @@ class Channel:
         """Return the descriptor of the connection."""
         return self._sock.fileno()
 
-    def await_other(self, descriptor: int, seconds: float) -> bool:
-        """Wait until another descriptor is readable; False when this has something, or too late."""
-        self._incoming.register(descriptor, select.POLLIN)
+    def await_other(self, descriptor: int, seconds: float, is_writing: bool = False) -> bool:
+        """Wait until another descriptor is readable, or takes bytes; False when this has
+        something, or too late.
+        """
+        self._incoming.register(descriptor, select.POLLOUT if is_writing else select.POLLIN)
         try:
-            ready = self._incoming.poll(seconds * 1000)
+            with self._rest():
+                ready = self._incoming.poll(seconds * 1000)
         finally:
             self._incoming.unregister(descriptor)
         return any(number == descriptor for number, _ in ready)
@@ -250,7 +262,7 @@ class Channel:
     def _linger(self, expiry: float) -> None:
         self._sock.shutdown(socket.SHUT_WR)
         sink = bytearray(64 * 1024)
-        while _is_ready(self._sock, select.POLLIN, expiry - self._clock()):
+        while _is_ready(self._sock.fileno(), select.POLLIN, expiry - self._clock()):
             if not self._sock.recv_into(sink):
                 break
 
@@ -269,7 +281,9 @@ class Channel:
         except ConnectionError:
             # a reset tells no more than an end: the association knows whether it was expected
             return 0
-        if not self._await_bytes(nearest):
+        with self._rest():
+            is_there = self._await_bytes(nearest)
+        if not is_there:
             return None
         try:
             return self._sock.recv_into(space)
@@ -322,7 +336,9 @@ class Channel:
             batch = _after(batch, sent)
             if not batch:
                 return
-            if not _is_ready(self._sock, select.POLLOUT, expiry - self._clock()):
+            with self._rest():
+                has_room = self.await_room(self._sock.fileno(), expiry - self._clock())
+            if not has_room:
                 self._is_cut = True
                 raise PeerTimeout(f"{self.name} did not read what was sent within {seconds:g} s")
 
@@ -353,10 +369,14 @@ class _Timer:
         return -1.0 if was_over else 0.0
 
 
-def _is_ready(sock: socket.socket, event: int, seconds: float) -> bool:
+def _is_ready(descriptor: int, event: int, seconds: float) -> bool:
     poll = select.poll()
-    poll.register(sock, event)
+    poll.register(descriptor, event)
     return seconds > 0 and bool(poll.poll(seconds * 1000))
+
+
+def _has_room(descriptor: int, seconds: float) -> bool:
+    return _is_ready(descriptor, select.POLLOUT, seconds)
 
 
 def _close_all(*descriptors: int) -> None:

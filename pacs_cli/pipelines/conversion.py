@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pacs_cli.errors import InputError
@@ -43,8 +42,7 @@ class Converter:
             done = self._workers.one(Task(item.path, part, transfer_syntax_uid, is_bare=True))
             if done.error is not None:
                 raise InputError(done.error)
-            header = replace(
-                item.header,
+            header = item.header._replace(
                 transfer_syntax_uid=transfer_syntax_uid,
                 dataset_offset=0,
                 file_size=done.written,

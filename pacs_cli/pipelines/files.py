@@ -41,16 +41,20 @@ class Passed:
     is_usual: bool = field(default=False, compare=False)
 
 
-def find_files(paths: Iterable[str], follow: bool = False) -> Iterator[Found | Passed]:
+def find_files(
+    paths: Iterable[str], follow: bool = False, enters_dicomdir: bool = True
+) -> Iterator[Found | Passed]:
     """Yield the files that `paths` name, folders recursively and sorted, lazily.
 
     Hidden files and folders inside a folder are left out silently, and symbolic links inside it
     unless `follow`; a path given by name is always taken, and of a DICOMDIR the files that it
     refers to. A folder is entered once, so loops end. FIFOs, sockets and devices are never opened.
+
+    enters_dicomdir  False when a DICOMDIR that is named is meant itself
     """
     entered: set[tuple[int, int]] = set()
     for path in paths:
-        yield from _look(path, follow, entered)
+        yield from _look(path, follow, entered, enters_dicomdir)
 
 
 def named_files(typed: Iterable[str], from_file: str | None) -> Iterator[str]:
@@ -85,7 +89,9 @@ def _listed(name: str) -> Iterator[str]:
     yield from (os.fsdecode(path) for path in listing.split(separator) if path)
 
 
-def _look(path: str, follow: bool, entered: set[tuple[int, int]]) -> Iterator[Found | Passed]:
+def _look(
+    path: str, follow: bool, entered: set[tuple[int, int]], enters_dicomdir: bool
+) -> Iterator[Found | Passed]:
     """Walk with an explicit stack: the depth of a tree is no limit."""
     stack = [path]
     is_named = True
@@ -99,7 +105,7 @@ def _look(path: str, follow: bool, entered: set[tuple[int, int]]) -> Iterator[Fo
             continue
         if stat.S_ISREG(status.st_mode):
             # by its name, which PS3.10 8.6 prescribes: only that is not to be opened twice
-            if is_named and "DICOMDIR" in Path(current).name.upper():
+            if is_named and enters_dicomdir and "DICOMDIR" in Path(current).name.upper():
                 yield from _referenced(current)
             else:
                 yield Found(current, status.st_size, is_named, status.st_mtime_ns)

@@ -15,7 +15,7 @@ from pacs_cli.pipelines.receiver import Arrivals
 from pacs_cli.pipelines.retrieve import Progress, Result, Retrieval, Settings
 from pacs_cli.pipelines.storage_contexts import EVERY_CONTEXT, all_sop_classes, in_associations
 from pacs_cli.pipelines.survey import Instance
-from pacs_cli.services.results import Handler
+from pacs_cli.services.serving import Handler
 
 #: When the SOP classes are not known, each has one context for Explicit VR Little Endian, one for
 #: Implicit, and one for all else.

@@ -35,7 +35,7 @@ from string import Formatter
 from pacs_cli.errors import UsageError
 from pacs_cli.net.channel import Wakeup
 from pacs_cli.pipelines.programs import KILL_SECONDS, OUTPUT_LIMIT, run_program
-from pacs_cli.services.results import InstanceReceived, ProviderEvent
+from pacs_cli.services.serving import InstanceReceived, ProviderEvent
 
 #: Studies that may be waited for at once. At the default idle time that is 160 new ones a second.
 _STUDY_LIMIT = 10_000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pacs_cli.dicom.part10 import Header, IsDirectory, probe
@@ -102,7 +101,7 @@ def examiner(editor: Editor | None = None) -> Examine:
             header = probe(found.path)
             if editor is not None:
                 identity = editor.identity(header.sop_class_uid, header.sop_instance_uid)
-                header = replace(header, sop_class_uid=identity[0], sop_instance_uid=identity[1])
+                header = header._replace(sop_class_uid=identity[0], sop_instance_uid=identity[1])
             return Item(found.path, header)
         except IsDirectory:
             if found.is_named:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import stat
 from typing import TYPE_CHECKING
 
 from pacs_cli.dicom.encoding import TruncatedDataset, encoding_of
+from pacs_cli.dicom.mapping import FILL, POPULATE, mapped
 from pacs_cli.errors import InputError
 from pacs_cli.pipelines.items import Item
 from pacs_cli.wire.message import Buffer
@@ -17,12 +17,6 @@ if TYPE_CHECKING:
 
 #: Up to here a file is read into one buffer: mapping costs 15 us whatever the size.
 _READ = 96 * 1024
-#: Up to here a mapping is filled at once, which costs a quarter of a page fault for each page;
-#: a larger one comes as it is sent, so that it never stands whole in memory.
-_FILL = 4 * 1024 * 1024
-#: Linux only. Elsewhere what it would fill is read.
-_POPULATE = getattr(mmap, "MAP_POPULATE", 0)
-
 #: How much of a mapped file is read to edit it, the next when one was not enough. The elements
 #: that people set stand in the first kilobytes.
 _HEADS = (64 * 1024, 4 * 1024 * 1024, 64 * 1024 * 1024)
@@ -62,10 +56,10 @@ class Loader:
         if status.st_size < item.header.file_size:
             raise InputError("it became shorter while it was being sent")
         size = item.size
-        if size <= (_READ if _POPULATE else _FILL):
+        if size <= (_READ if POPULATE else FILL):
             view = self._read(descriptor, item, size)
             return [view] if self._editor is None else _edited(self._editor, item, view)
-        whole = _mapped(descriptor, item.header.file_size)[item.header.dataset_offset :]
+        whole = mapped(descriptor, item.header.file_size)[item.header.dataset_offset :]
         if self._editor is None:
             return [whole]
         return self._edited_in_part(self._editor, descriptor, item, whole)
@@ -103,8 +97,3 @@ class Loader:
 def _edited(editor: Editor, item: Item, view: memoryview) -> list[Buffer]:
     buffers, rest = editor.edit(view, encoding_of(item.header.transfer_syntax_uid))
     return [*buffers, view[rest:]]
-
-
-def _mapped(descriptor: int, size: int) -> memoryview:
-    flags = mmap.MAP_SHARED | (_POPULATE if size <= _FILL else 0)
-    return memoryview(mmap.mmap(descriptor, size, flags=flags, prot=mmap.PROT_READ))

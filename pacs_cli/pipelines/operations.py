@@ -10,8 +10,9 @@ from pacs_cli.dicom.query import Model
 from pacs_cli.errors import NoAcceptedContext
 from pacs_cli.pipelines.storage_contexts import proposals_for, roles_for
 from pacs_cli.services.diagnosis import explain_context
-from pacs_cli.services.results import Handler, InstanceReceived, RetrieveResponse
+from pacs_cli.services.results import RetrieveResponse
 from pacs_cli.services.retrieve import RetrieveSession
+from pacs_cli.services.serving import Handler, InstanceReceived
 from pacs_cli.wire.negotiation import (
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,

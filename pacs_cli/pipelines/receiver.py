@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from pacs_cli.net.listener import Listener
-from pacs_cli.services.results import InstanceReceived, ProviderEvent, StoreOutcome
 from pacs_cli.services.scp import Provider
+from pacs_cli.services.serving import InstanceReceived, ProviderEvent, StoreOutcome
 
 #: As for a provider of its own: the object in flight is finished and answered.
 _DRAIN_SECONDS = 10.0

@@ -122,14 +122,20 @@ class Conversation:
         except (AssociationError, OSError) as error:
             self._failure = error
 
-    def await_other(self, descriptor: int, seconds: float) -> bool:
-        """Wait for something else to become readable; False when that is too late, or over."""
+    def await_other(self, descriptor: int, seconds: float, is_writing: bool = False) -> bool:
+        """Wait for something else to become readable, or to take bytes; False when that is too
+        late, or over.
+        """
         expiry = time.monotonic() + seconds
         while not self.is_over() and (left := expiry - time.monotonic()) > 0:
-            if self._channel.await_other(descriptor, left):
+            if self._channel.await_other(descriptor, left, is_writing):
                 return True
             self.look()
         return False
+
+    def await_room(self, descriptor: int, seconds: float) -> bool:
+        """Wait for something else to take bytes; False when that is too late, or over."""
+        return self.await_other(descriptor, seconds, is_writing=True)
 
     def check(self) -> None:
         """Raise what ended the conversation, if anything did."""

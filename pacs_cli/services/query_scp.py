@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pacs_cli.errors import OutputError
 from pacs_cli.net.target import Target
 from pacs_cli.services.conversation import Conversation
-from pacs_cli.services.results import Found, Library, QueryRefused, QueryRequest
+from pacs_cli.services.serving import Found, Library, QueryRefused, QueryRequest
 from pacs_cli.wire.command import CommandField, Value
 from pacs_cli.wire.negotiation import (
     EXPLICIT_VR_LITTLE_ENDIAN,

@@ -10,23 +10,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from pacs_cli.errors import AssociationError
-from pacs_cli.services.results import (
+from pacs_cli.services.results import RetrieveResponse
+from pacs_cli.services.scu import Session, Woken
+from pacs_cli.services.serving import (
     AssociationInfo,
     Handler,
     InstanceReceived,
-    RetrieveResponse,
     Sink,
     StoreOutcome,
     StoreRequest,
 )
-from pacs_cli.services.scu import Session, Woken
 from pacs_cli.wire.association import AssociationEvent, CommandReceived, Deadline
 from pacs_cli.wire.command import (
     Command,
     CommandField,
     Priority,
     Value,
-    encode_command,
     response_to,
 )
 from pacs_cli.wire.message import Fragment
@@ -105,7 +104,7 @@ class RetrieveSession(Session):
             **more,
         }
         self._is_cancelling = False
-        self._begin(context_id, Command(field, elements, has_data_set=True), (identifier,))
+        self._begin(context_id, field, elements, (identifier,))
 
     def _retrieve(self, limit: int | None) -> Iterator[RetrieveResponse]:
         if self._storage is not None:
@@ -171,11 +170,7 @@ class RetrieveSession(Session):
         status, comment = outcome.status, outcome.comment
         more: dict[str, Value] = {"ErrorComment": comment[:64]} if comment and status else {}
         response = response_to(request, status, **more)
-        self._association.send(context_id, encode_command(response))
-        if self._trace:
-            self._trace("->", context_id, response)
-        with self._explained():
-            self._channel.send()
+        self._send(context_id, response)
 
     def _object_patience(self) -> Deadline:
         """Return the time for the next part of an object."""

@@ -22,17 +22,18 @@ from pacs_cli.errors import (
 )
 from pacs_cli.net.target import Target
 from pacs_cli.services.conversation import Conversation
+from pacs_cli.services.opening import Opening
 from pacs_cli.services.query_scp import CANCELLED, SUCCESS, QueryRetrieve, failure_of
-from pacs_cli.services.results import (
+from pacs_cli.services.results import StoreResult
+from pacs_cli.services.scu import Session
+from pacs_cli.services.serving import (
     Library,
     QueryRefused,
     QueryRequest,
     Retrieval,
     Retrieved,
     StoredObject,
-    StoreResult,
 )
-from pacs_cli.services.scu import Session
 from pacs_cli.wire.command import Command, CommandField, Priority, Value
 from pacs_cli.wire.negotiation import (
     EXPLICIT_VR_LITTLE_ENDIAN,
@@ -55,6 +56,8 @@ _MAX_FAILED = 1000
 
 #: Seconds for a destination to answer once all is to stop: who cancels waits for that long.
 _GRACE = 0.5
+
+_ENDED = "it was ended before the destination had answered"
 
 #: What an object is brought into when it is not accepted as it is stored.
 _NATIVE = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
@@ -287,6 +290,8 @@ class Destination:
         self._originator = originator
         self._batches = [list(batch) for batch in batches(proposals_for(contexts))]
         self._sessions: dict[int, Session] = {}
+        #: broken; aborted when all is said, as a peer has a second to hear that
+        self._broken: list[Session] = []
         self._has_answered: set[int] = set()
         self._given_up: dict[int, str] = {}
 
@@ -303,6 +308,8 @@ class Destination:
 
     def close(self) -> None:
         """Release what stands; a destination that does not answer changes nothing any more."""
+        for session in self._broken:
+            session.abort()
         for session in self._sessions.values():
             try:
                 session.release()
@@ -336,8 +343,9 @@ class Destination:
                 self._await_answer(session)
                 answer = session.finish_store()
             except (AssociationError, InputError) as error:
-                self._lost(number, session, str(error))
-                raise SubOperationFailed(str(error)) from None
+                reason = _ENDED if self._conversation.is_over() else str(error)
+                self._lost(number, reason)
+                raise SubOperationFailed(reason) from None
         self._has_answered.add(number)
         return answer.status
 
@@ -349,7 +357,7 @@ class Destination:
         if self._conversation.is_over():
             if session.has_arrived(_GRACE):
                 return
-            raise AssociationAborted("it was ended before the destination had answered")
+            raise AssociationAborted(_ENDED)
         raise PeerTimeout(f"{session.target} did not answer C-STORE-RQ within {seconds:g} s")
 
     def _session(self, number: int) -> Session:
@@ -357,17 +365,28 @@ class Destination:
             raise SubOperationFailed(self._given_up[number])
         if number not in self._sessions:
             try:
-                session = Session(self._target, self._batches[number])
+                session = self._opened(number)
             except (AssociationError, ConnectError) as error:
                 self._given_up[number] = str(error)
                 raise SubOperationFailed(str(error)) from None
             session.originator = self._originator
+            session.wait_for_room_by(self._conversation.await_room)
             self._sessions[number] = session
         return self._sessions[number]
 
-    def _lost(self, number: int, session: Session, reason: str) -> None:
-        del self._sessions[number]
-        session.abort()
+    def _opened(self, number: int) -> Session:
+        """Associate, unless who asked does not want to wait for that."""
+        opening = Opening(self._target, self._batches[number])
+        timeouts = self._target.timeouts
+        # its own timeouts end it: this only has to be longer
+        if self._conversation.await_other(opening.fileno(), 2 * (timeouts.connect + timeouts.acse)):
+            return opening.session()
+        raise opening.abandon()
+
+    def _lost(self, number: int, reason: str) -> None:
+        session = self._sessions.pop(number)
+        session.give_up()
+        self._broken.append(session)
         if number in self._has_answered:
             self._has_answered.discard(number)
         else:

@@ -11,10 +11,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable, MutableSequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 
 from pacs_cli import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from pacs_cli.errors import PeerProtocolError, PeerTimeout
+from pacs_cli.net.baton import Baton
 from pacs_cli.net.channel import Channel, Wakeup
 from pacs_cli.net.target import WRITE_TIMEOUT
 from pacs_cli.services.admission import NOT_ALLOWED, Allow
@@ -29,7 +31,8 @@ from pacs_cli.services.query_scp import (
     answer_roles,
     with_queries,
 )
-from pacs_cli.services.results import (
+from pacs_cli.services.retrieve_scp import answer_get, answer_move
+from pacs_cli.services.serving import (
     AssociationEnded,
     AssociationInfo,
     AssociationOpened,
@@ -43,7 +46,6 @@ from pacs_cli.services.results import (
     StoreOutcome,
     StoreRequest,
 )
-from pacs_cli.services.retrieve_scp import answer_get, answer_move
 from pacs_cli.wire.association import (
     Aborted,
     Association,
@@ -66,6 +68,9 @@ from pacs_cli.wire.userinfo import (
     UserInformation,
 )
 
+#: Bytes from which on copying them takes longer than waiting for the interpreter.
+_LARGE = 64 * 1024
+
 #: PS3.7 Annex C.
 SUCCESS = 0x0000
 NOT_AUTHORIZED_SOP_CLASS = 0x0122
@@ -85,6 +90,7 @@ class Settings:
     write_timeout       seconds for the peer to read what is sent
     allow               who may associate, by calling AE title and address
     faults              what to do wrong on purpose; nothing unless told
+    handler_waits       whether what takes the objects waits, as for a disk: others work meanwhile
     """
 
     policy: Policy
@@ -94,6 +100,7 @@ class Settings:
     write_timeout: float = WRITE_TIMEOUT
     allow: Allow = field(default_factory=Allow)
     faults: FaultPlan = field(default_factory=FaultPlan)
+    handler_waits: bool = True
 
     def refusal_of(self, request: AssociateRequest, address: str) -> tuple[int, int, int] | None:
         """Return the result, source and reason for which a request is rejected, if it is."""
@@ -130,6 +137,7 @@ class Provider:
         self.observe = observe
         self.queries = queries
         self.wakeup = Wakeup()
+        self.baton = Baton()
         self._lock = threading.Lock()
         self._admitted: set[_Connection] = set()
         self._places = [0] if places is None else places
@@ -192,7 +200,9 @@ class _Connection:
         self._provider = provider
         self._faults = provider.settings.faults
         self._association = Association(Role.ACCEPTOR, provider.settings.limits)
-        self._channel = Channel(sock, self._association, address, wakeup=provider.wakeup)
+        self._channel = Channel(
+            sock, self._association, address, wakeup=provider.wakeup, baton=provider.baton
+        )
         self._channel.write_timeout = provider.settings.write_timeout
         self._info = AssociationInfo(number, address, "", "")
         self._began = time.monotonic()
@@ -206,10 +216,8 @@ class _Connection:
         """Serve until the association is over, and tell how it ended."""
         error = ""
         try:
-            if refusal := self._faults.on_connect(self._info.number):
-                raise FaultInjected(refusal)
-            while not self._how:
-                self._turn()
+            with self._provider.baton:
+                self._serve()
         except FaultInjected as wanted:
             self._how, error = "fault", str(wanted)
         except PeerProtocolError as broken:
@@ -226,6 +234,12 @@ class _Connection:
             if self._association.associate_request is not None or error:
                 self._tell_end(error)
             self._channel.close()
+
+    def _serve(self) -> None:
+        if refusal := self._faults.on_connect(self._info.number):
+            raise FaultInjected(refusal)
+        while not self._how:
+            self._turn()
 
     def _turn(self) -> None:
         """Read once and act; views of fragments are written before the next read."""
@@ -286,7 +300,7 @@ class _Connection:
     def _answer(self, request: AssociateRequest) -> None:
         self._identify()
         settings = self._provider.settings
-        pause(self._faults.accept_delay(self._info.number), self._provider.wakeup)
+        self._pause(self._faults.accept_delay(self._info.number))
         refusal = self._faults.on_request(self._info.number)
         if refusal := refusal or settings.refusal_of(request, self._info.address):
             self._reject(*refusal)
@@ -368,7 +382,7 @@ class _Connection:
             self._begin_store(context_id, command, refusal or (CANNOT_UNDERSTAND, ""))
             return
         status, comment = refusal or (SUCCESS, "")
-        pause(self._faults.response_delay(), self._provider.wakeup)
+        self._pause(self._faults.response_delay())
         self._respond(context_id, command, status, comment)
         if refusal is None:
             self._provider.observe(Echoed(self._info))
@@ -394,8 +408,11 @@ class _Connection:
         sink: Sink | Identifier
         if refusal:
             sink = _Refusal(*refusal)
+        elif identifier is not None:
+            sink = identifier
         else:
-            sink = identifier or self._provider.handler.open_store(request)
+            with self._handling():
+                sink = self._provider.handler.open_store(request)
         self._store = _Incoming(command, request, sink, number, fault)
         if not command.has_data_set:
             self._complete(context_id, [])
@@ -411,7 +428,8 @@ class _Connection:
             self._store = None
             self._begin_query(context_id, store.command, store.sink)
             return
-        outcome = store.sink.finish()
+        with self._handling():
+            outcome = store.sink.finish()
         fault, self._store = store.fault, None
         if fault and fault.kind is FaultKind.WARNING and outcome.status == SUCCESS:
             outcome = replace(outcome, status=fault.status, comment=str(fault))
@@ -420,7 +438,7 @@ class _Connection:
             self._stored += outcome.is_kept
             self._failed += not outcome.is_kept
             self._size += store.size
-        pause(self._faults.response_delay(store.number), self._provider.wakeup)
+        self._pause(self._faults.response_delay(store.number))
         try:
             if fault and fault.kind is FaultKind.GARBAGE:
                 self._channel.write(GARBAGE)
@@ -431,6 +449,18 @@ class _Connection:
             if is_store:
                 seconds = time.monotonic() - store.began
                 self._provider.observe(InstanceReceived(store.request, outcome, seconds))
+
+    def _handling(self, size: int = 0) -> AbstractContextManager[None]:
+        """Let others work while the handler takes so many bytes, if that is a wait."""
+        if size >= _LARGE or self._provider.settings.handler_waits:
+            return self._provider.baton.rest()
+        return nullcontext()
+
+    def _pause(self, seconds: float) -> None:
+        """Delay what a fault delays."""
+        if seconds > 0:
+            with self._provider.baton.rest():
+                pause(seconds, self._provider.wakeup)
 
     def _begin_query(self, context_id: int, command: Command, identifier: Identifier) -> None:
         if identifier.is_too_long:
@@ -458,13 +488,15 @@ class _Connection:
         operation = OPERATIONS[request.sop_class_uid]
         event: ProviderEvent
         try:
-            if operation == CommandField.C_FIND_RQ:
-                event = answer_find(conversation, queries.library, request)
-            elif operation == CommandField.C_MOVE_RQ:
-                event = answer_move(conversation, queries, request)
-            else:
-                contexts = list(self._association.contexts.values())
-                event = answer_get(conversation, queries, request, contexts)
+            # it waits for an index, files, a destination
+            with self._provider.baton.rest():
+                if operation == CommandField.C_FIND_RQ:
+                    event = answer_find(conversation, queries.library, request)
+                elif operation == CommandField.C_MOVE_RQ:
+                    event = answer_move(conversation, queries, request)
+                else:
+                    contexts = list(self._association.contexts.values())
+                    event = answer_get(conversation, queries, request, contexts)
         except PeerLeft as left:
             self._how = left.how
         else:
@@ -480,7 +512,9 @@ class _Connection:
 
     def _write(self, store: _Incoming, views: list[memoryview]) -> None:
         """Hand bytes of a data set on; a fault may end the association on them."""
-        store.write(views)
+        size = sum(map(len, views))
+        with self._handling(size):
+            store.write(views, size)
         fault = self._faults.on_data(self._info.number, self._size + store.size)
         if fault is None:
             return
@@ -513,9 +547,9 @@ class _Incoming:
         self.size = 0
         self.began = time.monotonic()
 
-    def write(self, views: list[memoryview]) -> None:
-        """Hand the views on and count their bytes."""
-        self.size += sum(map(len, views))
+    def write(self, views: list[memoryview], size: int) -> None:
+        """Hand on views of so many bytes."""
+        self.size += size
         self.sink.write(views)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
@@ -19,6 +18,7 @@ from pacs_cli.errors import (
     AssociationError,
     AssociationRejected,
     InputError,
+    PacsError,
     PeerProtocolError,
     PeerTimeout,
 )
@@ -58,6 +58,8 @@ MAX_IDENTIFIER = 1024 * 1024
 _HURRY = 1.0
 
 _FIND_PENDING = (0xFF00, 0xFF01)
+
+_ENDS = (Rejected, Aborted, Closed)
 
 #: Told of every command set: "->" or "<-", the presentation context id, the command.
 Trace = Callable[[str, int, Command], None]
@@ -163,10 +165,14 @@ class Session:
         """Whether the peer says something by then."""
         return self._channel.has_arrived(seconds)
 
+    def wait_for_room_by(self, await_room: Callable[[int, float], bool]) -> None:
+        """Have somebody else wait when the peer does not read: see `Channel.await_room`."""
+        self._channel.await_room = await_room
+
     def echo(self, context_id: int) -> EchoResult:
         """Ask for a C-ECHO; the peer's status is the result, whatever it is."""
-        elements = {"AffectedSOPClassUID": VERIFICATION_SOP_CLASS}
-        self._begin(context_id, Command(CommandField.C_ECHO_RQ, elements))
+        elements: dict[str, Value] = {"AffectedSOPClassUID": VERIFICATION_SOP_CLASS}
+        self._begin(context_id, CommandField.C_ECHO_RQ, elements)
         response, seconds = self._finish()
         return EchoResult(response.status, seconds)
 
@@ -197,13 +203,12 @@ class Session:
         elements: dict[str, Value] = {
             "AffectedSOPClassUID": affected_sop_class_uid,
             "AffectedSOPInstanceUID": affected_sop_instance_uid,
-            "Priority": int(self.priority),
+            "Priority": self.priority,
         }
         if self.originator is not None:
             elements["MoveOriginatorApplicationEntityTitle"] = self.originator[0]
             elements["MoveOriginatorMessageID"] = self.originator[1]
-        command = Command(CommandField.C_STORE_RQ, elements, has_data_set=True)
-        self._begin(context_id, command, data)
+        self._begin(context_id, CommandField.C_STORE_RQ, elements, data)
 
     def finish_store(self) -> StoreResult:
         """Return the answer to the object that was begun."""
@@ -227,8 +232,7 @@ class Session:
             "AffectedSOPClassUID": self.contexts[context_id].abstract_syntax,
             "Priority": int(Priority.MEDIUM),
         }
-        request = Command(CommandField.C_FIND_RQ, elements, has_data_set=True)
-        self._begin(context_id, request, (identifier,))
+        self._begin(context_id, CommandField.C_FIND_RQ, elements, (identifier,))
         matches = 0
         while matches != limit and not self._is_woken:
             response = self._find_response(self._patience())
@@ -252,6 +256,10 @@ class Session:
         finally:
             self._channel.close()
         self.phases = replace(self.phases, release=time.monotonic() - began)
+
+    def give_up(self) -> None:
+        """Have nothing more to say but that it is aborted, which `abort` says and waits for."""
+        self._association.abort()
 
     def abort(self) -> None:
         """Abort the association if it still stands, and close the connection."""
@@ -286,19 +294,34 @@ class Session:
             raise
 
     def _begin(
-        self, context_id: int, request: Command, data: Iterable[Buffer] | None = None
+        self,
+        context_id: int,
+        field: CommandField,
+        elements: dict[str, Value],
+        data: Iterable[Buffer] | None = None,
     ) -> None:
-        """Write a request; its response is the next thing to be received."""
+        """Write a request; its response is the next thing to be received.
+
+        elements  without the message id, which is put in
+        """
         # PS3.7 E.1: unique among the outstanding; 16 bits, and some peers dislike 0
         self._message_id = self._message_id % 0xFFFF + 1
-        request = replace(request, elements={**request.elements, "MessageID": self._message_id})
+        elements["MessageID"] = self._message_id
+        request = Command(field, elements, data is not None)
         self._began = time.monotonic()
         self._outstanding = context_id, request
-        self._association.send(context_id, encode_command(request), data)
+        self._send(context_id, request, data)
+
+    def _send(
+        self, context_id: int, command: Command, data: Iterable[Buffer] | None = None
+    ) -> None:
+        self._association.send(context_id, encode_command(command), data)
         if self._trace:
-            self._trace("->", context_id, request)
-        with self._explained():
+            self._trace("->", context_id, command)
+        try:
             self._channel.send()
+        except (PeerProtocolError, PeerTimeout, OSError) as error:
+            raise self._explained(error) from None
 
     def _patience(self) -> Deadline:
         """Return the time for one response to the request that was begun.
@@ -383,11 +406,7 @@ class Session:
         elements: dict[str, Value] = {"MessageIDBeingRespondedTo": request.message_id}
         cancel = Command(CommandField.C_CANCEL_RQ, elements)
         awaited = self._last_patience()
-        self._association.send(context_id, encode_command(cancel))
-        if self._trace:
-            self._trace("->", context_id, cancel)
-        with self._explained():
-            self._channel.send()
+        self._send(context_id, cancel)
         while (response := self._whole_response(awaited)) is None or response.status in pending:
             if response is None:
                 awaited = self._last_patience()
@@ -436,25 +455,21 @@ class Session:
             f"{self._outstanding[1].name}; try again, or ask what its log says"
         )
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Give what goes wrong on the connection its exception, with the peer's name."""
-        try:
-            yield
-        except PeerProtocolError as error:
-            raise PeerProtocolError(
+    def _explained(self, error: PeerProtocolError | PeerTimeout | OSError) -> PacsError:
+        """Return what to raise for what went wrong on the connection, with the peer's name."""
+        if isinstance(error, PeerProtocolError):
+            return PeerProtocolError(
                 f"{self.target} broke the protocol: {error}; is that a DICOM port?", error.reason
-            ) from None
-        except PeerTimeout:
+            )
+        if isinstance(error, PeerTimeout):
             self._association.abort()
-            raise
-        except OSError as error:
-            if error.errno == errno.EFAULT:
-                raise InputError("it became shorter while it was being sent") from None
-            reason = (error.strerror or str(error)).lower()
-            raise AssociationAborted(
-                f"the connection to {self.target} was lost: {reason}; does its log say why?"
-            ) from None
+            return error
+        if error.errno == errno.EFAULT:
+            return InputError("it became shorter while it was being sent")
+        reason = (error.strerror or str(error)).lower()
+        return AssociationAborted(
+            f"the connection to {self.target} was lost: {reason}; does its log say why?"
+        )
 
     @property
     def _is_woken(self) -> bool:
@@ -479,19 +494,22 @@ class Session:
     def _incoming(self) -> Iterator[AssociationEvent | Woken]:
         was_woken = False
         while True:
-            with self._explained():
+            try:
                 for event in self._channel.receive(self._awaited):
-                    self._raise_if_over(event)
+                    if isinstance(event, _ENDS):
+                        raise self._end(event)
                     yield event
+            except (PeerProtocolError, PeerTimeout, OSError) as error:
+                raise self._explained(error) from None
             if self._is_woken and not was_woken:
                 was_woken = True
                 yield Woken()
 
-    def _raise_if_over(self, event: AssociationEvent) -> None:
-        """Turn an end of the association into its exception."""
+    def _end(self, event: Rejected | Aborted | Closed) -> AssociationError:
+        """Return the exception for an end of the association."""
         if isinstance(event, Rejected):
             words = explain_rejection(event.result, event.source, event.reason)
-            raise AssociationRejected(
+            return AssociationRejected(
                 f"cannot associate with {self.target}: rejected, {words}",
                 event.result,
                 event.source,
@@ -499,11 +517,10 @@ class Session:
             )
         if isinstance(event, Aborted):
             words = explain_abort(event.source, event.reason)
-            raise AssociationAborted(
+            return AssociationAborted(
                 f"{self.target} aborted the association: {words}", event.source, event.reason
             )
-        if isinstance(event, Closed):
-            raise AssociationAborted(
-                f"{self.target} closed the connection without a word; "
-                "is that a DICOM port, and does its log say why?"
-            )
+        return AssociationAborted(
+            f"{self.target} closed the connection without a word; "
+            "is that a DICOM port, and does its log say why?"
+        )

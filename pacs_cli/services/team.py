@@ -22,8 +22,8 @@ from typing import NamedTuple, NoReturn, Protocol
 from pacs_cli.errors import OutputError, PacsError
 from pacs_cli.net.handover import Link, connection, pair
 from pacs_cli.services.query_scp import QueryRetrieve
-from pacs_cli.services.results import Handler, InstanceReceived, ProviderEvent
 from pacs_cli.services.scp import Provider, Settings
+from pacs_cli.services.serving import Handler, InstanceReceived, ProviderEvent
 
 #: Seconds that a member's threads have to end once it is to; the owner waits a little longer.
 _END_SECONDS = 9.0

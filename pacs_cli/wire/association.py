@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple
 
 from pacs_cli.errors import LocalProtocolError, PeerProtocolError
@@ -183,6 +183,7 @@ class Association:
         self._buffer = bytearray(_FIRST_BUFFER)
         self._start = self._end = 0
         self._batch_buffers = _BATCH_BUFFERS
+        self._fragment = 0
         self._has_part = False
         self._is_deaf = False
         self._serial = 0
@@ -223,12 +224,16 @@ class Association:
         context = self.contexts.get(context_id)
         if context is None or not context.is_accepted:
             raise LocalProtocolError(f"presentation context {context_id} was not accepted")
-        self._fire(Event.LOCAL_DATA)
-        size = self._fragment_size()
-        self._pending.append(fragments(context_id, 1, (command,), size))
+        if self.state is State.ESTABLISHED:
+            # DT-1 without a look at the table: the state stays
+            self._serial += 1
+        else:
+            self._fire(Event.LOCAL_DATA)
+        size = self._fragment
+        parts = fragments(context_id, 1, (command,), size)
         if data is not None:
-            self._pending.append(fragments(context_id, 0, data, size))
-        self._restart_clock()
+            parts = chain(parts, fragments(context_id, 0, data, size))
+        self._pending.append(iter(parts))
 
     def release(self) -> None:
         """Ask the peer for the release."""
@@ -275,8 +280,7 @@ class Association:
                 is in `outgoing()` by then
         """
         self._end += count
-        view = memoryview(self._buffer)[self._start : self._end]
-        yield from self._parse(view)
+        return self._parse(memoryview(self._buffer)[self._start : self._end])
 
     def receive(self, data: bytes | bytearray | memoryview) -> Iterator[AssociationEvent]:
         """Yield the events of `data`, however the peer's bytes were cut; else as `received`."""
@@ -286,7 +290,7 @@ class Association:
             self._buffer = self._buffer[self._start : self._end] + data
             self._start = 0
         self._end = len(self._buffer)
-        yield from self._parse(memoryview(self._buffer))
+        return self._parse(memoryview(self._buffer))
 
     def peer_closed(self) -> list[AssociationEvent]:
         """The connection is gone; return Closed when that was too early."""
@@ -328,6 +332,8 @@ class Association:
     def deadline(self) -> Deadline | None:
         """What is waited for and how long it may take; None when nothing is."""
         limits = self.limits
+        if self.state is State.ESTABLISHED and self._start == self._end:
+            return Deadline("the next message", limits.idle, self._serial)
         if self.state is State.AWAITING_ASSOCIATE_RQ:
             return Deadline("an association request", limits.request, self._serial)
         if self.state in (State.AWAITING_ASSOCIATE_REPLY, State.AWAITING_RELEASE_RP):
@@ -365,7 +371,8 @@ class Association:
         self.associate_answer = answer
         self.contexts.update(contexts)
         # each fragment has a header and a payload
-        self._batch_buffers = min(2 * (_BATCH // max(self._fragment_size(), 2)) + 2, _BATCH_BUFFERS)
+        self._fragment = self._fragment_size()
+        self._batch_buffers = min(2 * (_BATCH // max(self._fragment, 2)) + 2, _BATCH_BUFFERS)
 
     def _fragment_size(self) -> int:
         """Payload bytes of one PDV: the peer's maximum less the PDV's six header bytes."""
@@ -385,7 +392,7 @@ class Association:
         end = len(view)
         offset = 0
         while end - offset >= 6 and self._is_listening:
-            kind, length = self._checked_header(view[offset : offset + 6])
+            kind, length = self._checked_header(view, offset)
             if end - offset - 6 < length:
                 break
             body = view[offset + 6 : offset + 6 + length]
@@ -405,8 +412,8 @@ class Association:
         if self.state is State.ESTABLISHED:
             self._serial += 1
 
-    def _checked_header(self, header: memoryview) -> tuple[PduType, int]:
-        number, length = decode_header(header)
+    def _checked_header(self, view: memoryview, offset: int) -> tuple[PduType, int]:
+        number, length = decode_header(view, offset)
         kind = _KINDS.get(number)
         if kind is None:
             raise self._violation(PeerProtocolError(f"unknown PDU type {number:02X}H", reason=1))

@@ -56,6 +56,9 @@ class CommandField(IntEnum):
     C_CANCEL_RQ = 0x0FFF
 
 
+_NAMES = {int(field): field.name.replace("_", "-") for field in CommandField}
+
+
 class Priority(IntEnum):
     """The priority of an operation (PS3.7 E.1), which many peers do not look at."""
 
@@ -189,10 +192,7 @@ class Command:
     @property
     def name(self) -> str:
         """The message's name in the standard, such as `C-STORE-RQ`."""
-        try:
-            return CommandField(self.field).name.replace("_", "-")
-        except ValueError:
-            return f"{self.field:04X}H"
+        return _NAMES.get(self.field) or f"{self.field:04X}H"
 
     def text(self, keyword: str) -> str:
         """Return a UI, AE or LO element, or an empty string without one."""
@@ -239,16 +239,18 @@ def decode_command(data: bytes | bytearray | memoryview) -> Command:
         offset = start + size
         if offset > end:
             raise PeerProtocolError("command element runs past the end of its command set")
-        if tag[:2] != b"\0\0":
-            raise PeerProtocolError("element outside group 0000 in a command set")
-        if (entry := _BY_BYTES.get(tag)) is not None:
-            keyword, vr = entry
-            if keyword in elements:
-                raise PeerProtocolError(f"{keyword} stands twice in a command set")
-            if vr == "US" and size == 2:
-                elements[keyword] = whole[start] | whole[start + 1] << 8
-            else:
-                elements[keyword] = _decode_value(keyword, vr, whole[start:offset])
+        entry = _BY_BYTES.get(tag)
+        if entry is None:
+            if tag[:2] != b"\0\0":
+                raise PeerProtocolError("element outside group 0000 in a command set")
+            continue
+        keyword, vr = entry
+        if keyword in elements:
+            raise PeerProtocolError(f"{keyword} stands twice in a command set")
+        if vr == "US" and size == 2:
+            elements[keyword] = whole[start] | whole[start + 1] << 8
+        else:
+            elements[keyword] = _decode_value(keyword, vr, whole[start:offset])
     return _checked(elements)
 
 
@@ -316,15 +318,13 @@ def _encode_element(tag: bytes, vr: str, value: Value) -> bytes:
 
 
 def _decode_value(keyword: str, vr: str, data: bytes) -> Value:
-    if vr == "US":
+    if vr not in ("US", "AT"):
+        # latin-1 never fails: an odd character in a comment is no reason to end an association
+        return data.decode("latin-1").strip(" \0")
+    if vr == "US" or len(data) % 4:
         raise PeerProtocolError(f"{keyword} of {len(data)} bytes")
-    if vr == "AT":
-        if len(data) % 4:
-            raise PeerProtocolError(f"{keyword} of {len(data)} bytes")
-        pairs = struct.iter_unpack("<HH", data)
-        return tuple(group << 16 | element for group, element in pairs)
-    # latin-1 never fails: an odd character in a comment is no reason to end an association
-    return data.decode("latin-1").strip(" \0")
+    pairs = struct.iter_unpack("<HH", data)
+    return tuple(group << 16 | element for group, element in pairs)
 
 
 def _checked(elements: dict[str, Value]) -> Command:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pacs_cli.errors import LocalProtocolError, PeerProtocolError
@@ -37,8 +37,8 @@ class Fragment(NamedTuple):
 
 def fragments(
     context_id: int, control: int, buffers: Iterable[Buffer], size: int
-) -> Iterator[Buffer]:
-    """Yield the P-DATA-TF headers and views that carry `buffers` as one fragmented message part.
+) -> Iterable[Buffer]:
+    """Return the P-DATA-TF headers and views that carry `buffers` as one fragmented message part.
 
     control  1 for a command set, 0 for a data set
     size     payload bytes of one PDV; each PDU has one PDV, which every peer understands
@@ -46,20 +46,34 @@ def fragments(
     if size < 2:
         raise LocalProtocolError(f"fragments of {size} bytes")
     views = [memoryview(buffer).cast("B") for buffer in buffers]
-    full_header = pdata_header(context_id, control, size)
+    total = sum(map(len, views))
+    if total <= size:
+        # most of all messages: an iteration for each piece would cost more than the rest
+        return [pdata_header(context_id, control | _IS_LAST, total), *filter(len, views)]
     if len(views) == 1:
-        # what is sent in bulk: one view, cut without bookkeeping
-        (view,) = views
-        last = max(len(view) - 1, 0) // size * size
-        for offset in range(0, last, size):
-            yield full_header
-            yield view[offset : offset + size]
-        yield pdata_header(context_id, control | _IS_LAST, len(view) - last)
-        yield view[last:]
-        return
-    remaining = sum(len(view) for view in views)
+        return _cut(context_id, control, views[0], size)
+    return _joined(context_id, control, views, size)
+
+
+def _cut(context_id: int, control: int, view: memoryview, size: int) -> Iterator[Buffer]:
+    """Yield what is sent in bulk: one view, cut without bookkeeping."""
+    full_header = pdata_header(context_id, control, size)
+    last = (len(view) - 1) // size * size
+    for offset in range(0, last, size):
+        yield full_header
+        yield view[offset : offset + size]
+    yield pdata_header(context_id, control | _IS_LAST, len(view) - last)
+    yield view[last:]
+
+
+def _joined(
+    context_id: int, control: int, views: Sequence[memoryview], size: int
+) -> Iterator[Buffer]:
+    """Yield views as fragments that do not end where the views do."""
+    full_header = pdata_header(context_id, control, size)
+    remaining = sum(map(len, views))
     position = offset = 0
-    while True:
+    while remaining:
         room = min(size, remaining)
         remaining -= room
         if remaining:
@@ -75,8 +89,6 @@ def fragments(
                 position, offset = position + 1, 0
             if piece:
                 yield piece
-        if not remaining:
-            return
 
 
 class MessageReader:
@@ -112,16 +124,15 @@ class MessageReader:
             raise PeerProtocolError("command continued on another presentation context")
         if len(self._command) + len(payload) > MAX_COMMAND_SET:
             raise PeerProtocolError(f"command set over {MAX_COMMAND_SET} bytes")
-        self._command += payload
-        self._command_context = context_id
         if not control & _IS_LAST:
+            self._command += payload
+            self._command_context = context_id
             return None
-        return self._complete(context_id)
-
-    def _complete(self, context_id: int) -> CommandReceived:
-        command = decode_command(self._command)
-        self._command = bytearray()
+        if self._command:
+            payload = memoryview(self._command + payload)
+            self._command = bytearray()
         self._command_context = None
+        command = decode_command(payload)
         if command.has_data_set:
             self._data_context = context_id
         return CommandReceived(context_id, command)

@@ -30,6 +30,7 @@ MAX_CONTEXTS = 128
 
 _HEADER = struct.Struct(">BxI")
 _PDV_HEADER = struct.Struct(">IBB")
+_PDATA_HEADER = struct.Struct(">BxIIBB")
 _ASSOCIATE_FIXED = struct.Struct(">HH16s16s32s")
 
 
@@ -148,9 +149,7 @@ def pdata_header(context_id: int, control: int, size: int) -> bytes:
     control  bit 0 set for a command, bit 1 set for the last fragment (PS3.8 E.2)
     source   PS3.8 9.3.5
     """
-    return _HEADER.pack(PduType.P_DATA_TF, size + 6) + _PDV_HEADER.pack(
-        size + 2, context_id, control
-    )
+    return _PDATA_HEADER.pack(PduType.P_DATA_TF, size + 6, size + 2, context_id, control)
 
 
 def split_pdata(body: memoryview) -> Iterator[tuple[int, int, memoryview]]:
@@ -173,9 +172,9 @@ def split_pdata(body: memoryview) -> Iterator[tuple[int, int, memoryview]]:
         offset += 4 + size
 
 
-def decode_header(view: memoryview) -> tuple[int, int]:
+def decode_header(view: memoryview, offset: int = 0) -> tuple[int, int]:
     """Return (type, length) from the first six bytes of a PDU (PS3.8 9.3.1)."""
-    kind, length = _HEADER.unpack_from(view)
+    kind, length = _HEADER.unpack_from(view, offset)
     return kind, length
 
 

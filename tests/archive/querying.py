@@ -14,7 +14,7 @@ from pacs_cli.dicom.identifier import decode_identifier
 from pacs_cli.dicom.keys import parse_key
 from pacs_cli.dicom.keys import put as put_key
 from pacs_cli.dicom.query import Model
-from pacs_cli.services.results import StoreRequest
+from pacs_cli.services.serving import StoreRequest
 from tests.archive.storing import INFO
 from tests.support import CT, EXPLICIT, MR
 from tests.writing import element

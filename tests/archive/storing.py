@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from pacs_cli.archive.handler import ArchiveHandler, ArchiveSettings, Duplicates, open_archive
-from pacs_cli.services.results import AssociationInfo, StoreOutcome, StoreRequest
+from pacs_cli.services.serving import AssociationInfo, StoreOutcome, StoreRequest
 from tests.support import CT, EXPLICIT
 from tests.writing import dataset
 

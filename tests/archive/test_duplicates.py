@@ -22,7 +22,7 @@ from pacs_cli.archive.handler import (
 )
 from pacs_cli.dicom.part10 import file_meta
 from pacs_cli.errors import OutputError
-from pacs_cli.services.results import Displaced
+from pacs_cli.services.serving import Displaced
 from tests.archive.storing import (
     ELSEWHERE,
     FIRST,

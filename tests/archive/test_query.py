@@ -12,7 +12,7 @@ from pacs_cli.archive.handler import Archive
 from pacs_cli.archive.query import Abilities, read_question, read_selection
 from pacs_cli.dicom.identifier import decode_identifier
 from pacs_cli.dicom.query import Model
-from pacs_cli.services.results import QueryRefused
+from pacs_cli.services.serving import QueryRefused
 from tests.archive.querying import JAPANESE, PLAIN, ask, engine, filled, identifier, put
 from tests.support import CT, EXPLICIT, IMPLICIT, MR
 

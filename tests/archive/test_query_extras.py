@@ -14,7 +14,7 @@ from pacs_cli.archive.handler import Archive
 from pacs_cli.archive.matching import matcher_for
 from pacs_cli.archive.query import read_question
 from pacs_cli.dicom.query import Model
-from pacs_cli.services.results import QueryRefused, StoreRequest
+from pacs_cli.services.serving import QueryRefused, StoreRequest
 from tests.archive.querying import ask, engine, filled, identifier, put
 from tests.archive.storing import INFO
 from tests.dicom.datasets import LITTLE, written

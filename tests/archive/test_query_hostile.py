@@ -19,7 +19,7 @@ from pacs_cli.archive.matching import BadKey, matcher_for
 from pacs_cli.archive.query import read_question
 from pacs_cli.dicom.identifier import encode_identifier, quietly
 from pacs_cli.dicom.query import Model
-from pacs_cli.services.results import AssociationInfo, QueryRefused, QueryRequest
+from pacs_cli.services.serving import AssociationInfo, QueryRefused, QueryRequest
 from tests.archive.querying import ask, engine, filled, identifier, put
 from tests.support import EXPLICIT, IMPLICIT
 from tests.writing import element

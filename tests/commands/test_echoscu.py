@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from pacs_cli.services.results import AssociationOpened
+from pacs_cli.services.serving import AssociationOpened
 from tests.support import CT, VERIFICATION, running_provider
 
 

@@ -17,7 +17,7 @@ import pytest
 from pacs_cli.dicom.encoding import encoding_of
 from pacs_cli.dicom.part10 import probe
 from pacs_cli.errors import Exit
-from pacs_cli.services.results import AssociationOpened
+from pacs_cli.services.serving import AssociationOpened
 from tests.interop.peers import dcmtk_storescp
 from tests.pipelines.scripted import Recording, scripted_peer, serves
 from tests.pipelines.test_dicomdir import record, write_dicomdir

@@ -16,6 +16,7 @@ from pydicom.dataset import Dataset
 from pydicom.valuerep import AMBIGUOUS_VR, VR
 
 from pacs_cli.dicom import elements
+from pacs_cli.dicom.dictionary import private_entry
 from pacs_cli.dicom.elements import (
     Element,
     Fragment,
@@ -154,13 +155,18 @@ def check_survives(data: bytes, encoding: Encoding) -> None:
     count = 0
     # what others left there does not count, but what this one adds does
     elements._public_vr.cache_clear()
-    elements._known_private_vr.cache_clear()
+    private_entry.cache_clear()
     # an element of eight bytes whose VR is looked up and kept takes some 200
     with memory_below(16 * 1024 + 32 * size), suppress(MalformedDataset):
         for _ in walk(data, encoding, BOUNDS):
             count += 1
     # what begins takes eight bytes, and only an end can take none
     assert count <= 2 * (size // 8)
+    salvaged = 0
+    with suppress(MalformedDataset):
+        for _ in walk(data, encoding, BOUNDS, salvages=True):
+            salvaged += 1
+    assert count <= salvaged <= 2 * (size // 8) + 2
     try:
         found = top_level(data, encoding)
     except MalformedDataset:

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from pacs_cli.net.target import Target, Timeouts
-from pacs_cli.services.results import StoreRequest
 from pacs_cli.services.scp import Provider, Settings
+from pacs_cli.services.serving import StoreRequest
 from pacs_cli.wire.association import Limits
 from pacs_cli.wire.negotiation import prefer_in_order
 from tests.support import EXPLICIT, IMPLICIT, MemoryHandler, MemorySink

@@ -28,7 +28,7 @@ from pacs_cli.pipelines.hooks import (
     instance_hook,
     study_hook,
 )
-from pacs_cli.services.results import (
+from pacs_cli.services.serving import (
     AssociationInfo,
     Echoed,
     InstanceReceived,

@@ -7,11 +7,7 @@ import threading
 import pytest
 
 from pacs_cli.errors import Exit
-from pacs_cli.services.results import (
-    AssociationEnded,
-    AssociationOpened,
-    AssociationRefused,
-)
+from pacs_cli.services.serving import AssociationEnded, AssociationOpened, AssociationRefused
 from tests.pipelines.scripted import Recording, scripted_peer, serves
 from tests.pipelines.sendings import Run, exits, write
 from tests.pipelines.test_retry import rejects

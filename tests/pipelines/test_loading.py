@@ -48,7 +48,7 @@ SIZES = [64, 95 * 1024, 97 * 1024, 500_000, 4_200_000, 9_000_000]
 def test_data_set_of_any_size_is_loaded_byte_for_byte(tmp_path, monkeypatch, size, populate):
     if not populate:
         # as where a mapping cannot be filled at once
-        monkeypatch.setattr(loading, "_POPULATE", 0)
+        monkeypatch.setattr(loading, "POPULATE", 0)
     pixels = os.urandom(1000) * (size // 1000 + 1)
     path = write_object(tmp_path / "a", CT, "1.2.3", pixels[: size & ~1])
     assert whole(Loader(), path) == path.read_bytes()[probe(path).dataset_offset :]

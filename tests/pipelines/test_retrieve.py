@@ -22,13 +22,8 @@ from pacs_cli.pipelines.storage_contexts import (
     roles_for,
 )
 from pacs_cli.pipelines.survey import Instance
-from pacs_cli.services.results import (
-    AssociationInfo,
-    InstanceReceived,
-    RetrieveResponse,
-    StoreOutcome,
-    StoreRequest,
-)
+from pacs_cli.services.results import RetrieveResponse
+from pacs_cli.services.serving import AssociationInfo, InstanceReceived, StoreOutcome, StoreRequest
 from pacs_cli.wire.negotiation import number_contexts
 from pacs_cli.wire.pdu import AssociateRequest
 from pacs_cli.wire.userinfo import UserInformation

@@ -21,7 +21,7 @@ from pacs_cli.errors import (
 )
 from pacs_cli.net.target import Target, Timeouts
 from pacs_cli.pipelines.retry import LONGEST_WAIT, Retry, Stop
-from pacs_cli.services.results import AssociationEnded
+from pacs_cli.services.serving import AssociationEnded
 from pacs_cli.wire.pdu import Abort, AssociateReject
 from tests.pipelines.scripted import Recording, scripted_peer, serves
 from tests.pipelines.sendings import Run, exits, write

@@ -13,7 +13,7 @@ import pytest
 from pacs_cli.errors import Exit, OutputError
 from pacs_cli.net.target import Target
 from pacs_cli.pipelines.send import Sent, collect, send
-from pacs_cli.services.results import AssociationEnded, AssociationOpened
+from pacs_cli.services.serving import AssociationEnded, AssociationOpened
 from pacs_cli.wire.pdu import RELEASE_RQ, Abort
 from tests.pipelines.sendings import Run
 from tests.samples import dataset_bytes

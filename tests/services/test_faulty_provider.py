@@ -12,8 +12,8 @@ from pacs_cli.errors import AssociationAborted, AssociationRejected, PeerProtoco
 from pacs_cli.net.target import Timeouts
 from pacs_cli.services.admission import parse_allow
 from pacs_cli.services.faults import GARBAGE, parse_faults
-from pacs_cli.services.results import AssociationEnded, AssociationRefused, InstanceReceived
 from pacs_cli.services.scu import Session
+from pacs_cli.services.serving import AssociationEnded, AssociationRefused, InstanceReceived
 from pacs_cli.wire.pdu import Abort
 from tests.services.raw import (
     OFFER,

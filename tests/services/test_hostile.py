@@ -8,8 +8,8 @@ import ssl
 import pytest
 
 from pacs_cli.services.admission import parse_allow
-from pacs_cli.services.results import AssociationEnded, AssociationRefused
 from pacs_cli.services.scu import Session
+from pacs_cli.services.serving import AssociationEnded, AssociationRefused
 from pacs_cli.wire.command import CommandField
 from pacs_cli.wire.pdu import (
     RELEASE_RP,

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 import pytest
 
 from pacs_cli.net.target import Target
-from pacs_cli.services.results import AssociationEnded, AssociationOpened, InstanceReceived
+from pacs_cli.services.serving import AssociationEnded, AssociationOpened, InstanceReceived
 from pacs_cli.wire.association import Limits
 from pacs_cli.wire.pdu import RELEASE_RP, RELEASE_RQ, Abort, AssociateReject
 from tests.services import raw

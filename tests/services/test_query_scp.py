@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,24 +26,23 @@ from pacs_cli.archive.handler import Archive, open_archive
 from pacs_cli.archive.library import ArchiveLibrary
 from pacs_cli.dicom.identifier import encode_identifier
 from pacs_cli.errors import AssociationAborted, PeerProtocolError
-from pacs_cli.net.channel import Wakeup
+from pacs_cli.net.channel import Address, Wakeup
 from pacs_cli.net.target import Target, Timeouts
+from pacs_cli.services import scu
 from pacs_cli.services.query_scp import MAX_IDENTIFIER, QueryRetrieve
-from pacs_cli.services.results import (
-    AssociationEnded,
-    AssociationOpened,
-    FindResponse,
-    Found,
-    Retrieved,
-)
+from pacs_cli.services.results import FindResponse
+from pacs_cli.services.retrieve import RetrieveSession
 from pacs_cli.services.retrieve_scp import proposals_for
 from pacs_cli.services.scu import Session
+from pacs_cli.services.serving import AssociationEnded, AssociationOpened, Found, Retrieved
 from pacs_cli.wire.association import Limits
 from pacs_cli.wire.command import Command, CommandField, encode_command
 from pacs_cli.wire.negotiation import Proposal
 from pacs_cli.wire.userinfo import ExtendedNegotiation, RoleSelection, UserInformation
 from tests.archive.large import make_index
 from tests.archive.querying import filled, identifier, put
+from tests.services.finding import accept, acting, read_command
+from tests.services.raw import read_pdu
 from tests.support import (
     CT,
     EXPLICIT,
@@ -471,6 +470,92 @@ def test_move_is_cancelled_at_once(archive: Archive, is_hanging: bool) -> None:
     assert len(came) == 1
 
 
+@contextmanager
+def unreachable(is_waiting: Callable[[], None]) -> Iterator[Target]:
+    """A port that answers no handshake: its queue is full."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        address = listener.getsockname()
+        with ExitStack() as stack:
+            for _ in range(3):
+                sock = stack.enter_context(socket.socket())
+                sock.setblocking(False)
+                sock.connect_ex(address)
+            connect = scu.connect
+
+            def told(target: Target, addresses: list[Address]) -> socket.socket:
+                if target.called_ae_title == "BAD":
+                    is_waiting()
+                return connect(target, addresses)
+
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(scu, "connect", told)
+                yield Target("bad", *address)
+
+
+@contextmanager
+def silent(is_waiting: Callable[[], None]) -> Iterator[Target]:
+    """A destination that does not answer the request for an association."""
+
+    def act(sock: socket.socket, over: threading.Event) -> None:
+        read_pdu(sock)
+        is_waiting()
+        over.wait(10)
+
+    with acting(act) as place:
+        yield place
+
+
+@contextmanager
+def full(is_waiting: Callable[[], None]) -> Iterator[Target]:
+    """A destination that stops to read in the middle of an object."""
+
+    def act(sock: socket.socket, over: threading.Event) -> None:
+        accept(sock)
+        read_command(sock)
+        is_waiting()
+        over.wait(10)
+
+    with acting(act) as place:
+        yield place
+
+
+@pytest.mark.parametrize("destination", [unreachable, silent, full])
+def test_move_is_cancelled_within_a_second_whatever_is_waited_for(
+    tmp_path: Path, destination: Callable[[Callable[[], None]], AbstractContextManager[Target]]
+) -> None:
+    wakeup, woken = Wakeup(), []
+
+    def cancel() -> None:
+        woken.append(time.monotonic())
+        wakeup.set()
+
+    with open_archive(tmp_path) as archive, destination(cancel) as place:
+        # more than the buffers of both ends of a connection hold
+        put(archive, "1.2.1.1.1", {0x7FE00010: ("OW", bytes(32_000_000))})
+        put(archive, "1.2.1.1.2", {})
+        target = replace(place, called_ae_title="BAD", timeouts=Timeouts())
+        with answering(archive, target) as running:
+            proposals = [Proposal(MOVE, (EXPLICIT,))]
+            with RetrieveSession(running.target(), proposals, wakeup=wakeup) as session:
+                query = encode_identifier(identifier("STUDY", "StudyInstanceUID=1.2.1"), EXPLICIT)
+                *_, final = session.move(1, query, "BAD")
+                seconds = time.monotonic() - woken[0]
+    assert final.status == 0xFE00
+    assert (final.failed, final.remaining) == (1, 1)
+    assert seconds < 1
+
+
+def test_destination_that_stops_to_read_fails_its_object_in_time(tmp_path: Path) -> None:
+    with open_archive(tmp_path) as archive, full(lambda: None) as place:
+        put(archive, "1.2.1.1.1", {0x7FE00010: ("OW", bytes(32_000_000))})
+        target = replace(place, called_ae_title="BAD", timeouts=Timeouts(write=0.3))
+        with answering(archive, target) as running:
+            *_, final = move(running)
+            (moved,) = running.wait_for(Retrieved)
+    assert (final.Status, final.NumberOfFailedSuboperations) == (0xA702, 1)
+    assert "did not read what was sent within 0.3 s" in moved.reason
+
+
 def unhurried(target: Target) -> Target:
     return replace(target, timeouts=Timeouts(5, 5, 10))
 
@@ -527,12 +612,8 @@ def test_getter_that_does_not_answer_is_aborted_in_time(
         proposals = [Proposal(GET, (EXPLICIT,)), Proposal(CT, (EXPLICIT,))]
         session = Session(running.target(), proposals, roles)
         query = encode_identifier(identifier("STUDY", "StudyInstanceUID=1.2.1"), EXPLICIT)
-        request = Command(
-            CommandField.C_GET_RQ,
-            {"AffectedSOPClassUID": GET, "Priority": 0},
-            has_data_set=True,
-        )
-        session._begin(1, request, (query,))
+        request = {"AffectedSOPClassUID": GET, "Priority": 0}
+        session._begin(1, CommandField.C_GET_RQ, request, (query,))
         # the object has come, and is not answered
         assert session.has_arrived(5)
         if is_draining:

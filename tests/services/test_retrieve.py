@@ -14,8 +14,9 @@ from pacs_cli.errors import AssociationAborted, PacsError, PeerProtocolError, Pe
 from pacs_cli.net.channel import Wakeup
 from pacs_cli.net.target import Target
 from pacs_cli.services.query_diagnosis import explain_retrieve_status
-from pacs_cli.services.results import InstanceReceived, RetrieveResponse
+from pacs_cli.services.results import RetrieveResponse
 from pacs_cli.services.retrieve import RetrieveSession
+from pacs_cli.services.serving import InstanceReceived
 from pacs_cli.wire.command import CommandField
 from pacs_cli.wire.pdu import RELEASE_RQ, Abort
 from tests.services import raw

@@ -13,14 +13,14 @@ from pacs_cli.errors import (
 )
 from pacs_cli.net.listener import Caps
 from pacs_cli.net.target import Target
-from pacs_cli.services.results import (
+from pacs_cli.services.scu import Session
+from pacs_cli.services.serving import (
     AssociationEnded,
     AssociationOpened,
     AssociationRefused,
     Echoed,
     InstanceReceived,
 )
-from pacs_cli.services.scu import Session
 from pacs_cli.wire.association import Limits
 from pacs_cli.wire.negotiation import Proposal
 from tests.support import (

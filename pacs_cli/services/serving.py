@@ -1,0 +1,302 @@
+"""What the provider side takes and gives: requests, outcomes, events, its two interfaces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class AssociationInfo:
+    """Who is at the other end of one accepted association.
+
+    number       counts the associations of this process, from 1
+    address      the peer's IP address; never a name
+    """
+
+    number: int
+    address: str
+    calling_ae_title: str
+    called_ae_title: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRequest:
+    """One C-STORE-RQ as it arrived, before its data set (PS3.7 9.3.1.1)."""
+
+    association: AssociationInfo
+    message_id: int
+    affected_sop_class_uid: str
+    affected_sop_instance_uid: str
+    transfer_syntax_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Displaced:
+    """A held object, or what was left of one, that gave way to another one of its UID.
+
+    how     replaced (its file is gone), version (kept, no longer served) or damaged (it could not
+            be read as an object; set aside)
+    path    where its file lies below the archive root; of one that is gone, where it lay
+    size    bytes of its file
+    sha256  of its file in hexadecimal, when that is gone
+    """
+
+    how: str
+    path: str
+    size: int
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOutcome:
+    """What the provider did with one object; `status` goes to the peer (PS3.4 B.2.3).
+
+    comment     one line for the peer (ErrorComment, at most 64 characters) and the event
+    size        bytes of the data set as received
+    path        the final name below the archive root, empty when nothing was kept
+    is_duplicate  the same bytes were already held under this UID
+    displaced   what this object took the place of, None as a rule
+    """
+
+    status: int
+    comment: str = ""
+    size: int = 0
+    path: str = ""
+    study_instance_uid: str = ""
+    series_instance_uid: str = ""
+    is_duplicate: bool = False
+    displaced: Displaced | None = None
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the object is held: success or a warning (PS3.4 B.2.3)."""
+        return self.status == 0 or self.status & 0xF000 == 0xB000
+
+
+class Sink(Protocol):
+    """Takes the bytes of one object. One thread calls it, in order, and ends it exactly once."""
+
+    def write(self, views: Sequence[memoryview]) -> None:
+        """Take the next bytes of the data set; the views die when the call returns.
+
+        A failure inside (disk full) is remembered and answered by `finish`, not raised: the
+        rest of the object still has to be drained from the connection.
+        """
+
+    def finish(self) -> StoreOutcome:
+        """The data set is whole: make it safe and say what became of it. Never raises."""
+
+    def discard(self) -> None:
+        """The data set will not be completed: leave nothing behind."""
+
+
+class Handler(Protocol):
+    """Answers what peers ask of this provider. Called from one thread per association."""
+
+    def open_store(self, request: StoreRequest) -> Sink:
+        """Return the sink of one incoming object; refusals are its outcome, not exceptions."""
+
+
+class QueryRefused(Exception):
+    """A query or a retrieve is answered with a failure (PS3.4 C.4.1.1.4, C.4.2.1.5, C.4.3.1.4).
+
+    comment  for the peer, and so without a value of the archive or of the query
+    """
+
+    def __init__(self, status: int, comment: str, offending_elements: tuple[int, ...] = ()) -> None:
+        super().__init__(comment)
+        self.status = status
+        self.comment = comment
+        self.offending_elements = offending_elements
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRequest:
+    """One C-FIND, C-MOVE or C-GET-RQ with its identifier (PS3.7 9.3.2.1, 9.3.3.1, 9.3.4.1).
+
+    negotiated   the application information that was answered for the SOP class (PS3.4 C.5)
+    """
+
+    association: AssociationInfo
+    message_id: int
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    identifier: bytes
+    negotiated: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class FindAnswers:
+    """The matches of a C-FIND; `status` is that of each pending response (PS3.4 table C.4-1).
+
+    identifiers  to be closed: the archive stands still for them until then
+    """
+
+    level: str
+    status: int
+    identifiers: Generator[bytes]
+
+
+class StoredObject(Protocol):
+    """One object that is to be sent."""
+
+    @property
+    def sop_class_uid(self) -> str:
+        """Its SOP class."""
+
+    @property
+    def sop_instance_uid(self) -> str:
+        """Its SOP instance UID."""
+
+    @property
+    def transfer_syntax_uid(self) -> str:
+        """The one it is stored in."""
+
+    def open(
+        self, accepted: Sequence[str]
+    ) -> AbstractContextManager[tuple[str, Iterable[bytes | memoryview]]]:
+        """Give one of the accepted transfer syntaxes and the data set in it, while it is open.
+
+        raises  InputError when it is in none of them and cannot be brought into one, or cannot
+                be read
+        """
+
+
+class Retrieval(Protocol):
+    """The objects of a C-MOVE or C-GET."""
+
+    @property
+    def level(self) -> str:
+        """The level that is retrieved."""
+
+    @property
+    def count(self) -> int:
+        """How many they are."""
+
+    @property
+    def contexts(self) -> Sequence[tuple[str, str]]:
+        """SOP class and stored transfer syntax of all of them, each pair once."""
+
+    def objects(self) -> Iterator[StoredObject | None]:
+        """Yield each of them, None for one that is gone; raises OutputError."""
+
+    def failed_list(self, sop_instance_uids: Sequence[str]) -> bytes:
+        """Return the identifier that names what failed (PS3.4 C.4.2.1.4.2)."""
+
+
+class Library(Protocol):
+    """Answers queries about what is held. Called from one thread per association.
+
+    `is_cancelled` is looked at every few milliseconds; once it is true nothing more comes.
+    """
+
+    def negotiate(self, sop_class_uid: str, asked: bytes) -> bytes:
+        """Return the application information that answers what a peer asks for (PS3.4 C.5)."""
+
+    def find(self, request: QueryRequest, is_cancelled: Callable[[], bool]) -> FindAnswers:
+        """Return the matches; raises QueryRefused, also between them."""
+
+    def retrieve(self, request: QueryRequest, is_cancelled: Callable[[], bool]) -> Retrieval:
+        """Return what is to be sent; raises QueryRefused."""
+
+
+@dataclass(frozen=True, slots=True)
+class AssociationOpened:
+    """A peer's association was accepted, with so many of its presentation contexts."""
+
+    association: AssociationInfo
+    accepted: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class AssociationRefused:
+    """A peer's association was rejected (PS3.8 table 9-21)."""
+
+    association: AssociationInfo
+    result: int
+    source: int
+    reason: int
+
+
+@dataclass(frozen=True, slots=True)
+class AssociationEnded:
+    """An association or a connection ended.
+
+    how     released, aborted (by the peer), closed, protocol error, timeout, shut down, fault
+    error   one line when it did not end well
+    size    bytes of the data sets received
+    """
+
+    association: AssociationInfo
+    how: str
+    error: str
+    stored: int
+    failed: int
+    size: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Echoed:
+    """A C-ECHO was answered with success."""
+
+    association: AssociationInfo
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceReceived:
+    """A C-STORE was answered with `outcome.status`."""
+
+    request: StoreRequest
+    outcome: StoreOutcome
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A C-FIND was answered with `status` after so many matches."""
+
+    association: AssociationInfo
+    level: str
+    status: int
+    comment: str
+    matches: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """A C-MOVE or C-GET was answered with `status`; the rest counts its sub-operations.
+
+    kind         move or get
+    destination  AE title, of a C-MOVE
+    reason       why the first that failed did
+    """
+
+    association: AssociationInfo
+    kind: str
+    level: str
+    destination: str
+    status: int
+    comment: str
+    completed: int
+    failed: int
+    warning: int
+    remaining: int
+    reason: str
+    seconds: float
+
+
+ProviderEvent = (
+    AssociationOpened
+    | AssociationRefused
+    | AssociationEnded
+    | Echoed
+    | InstanceReceived
+    | Found
+    | Retrieved
+)
