@@ -49,6 +49,11 @@ COMMANDS: tuple[Command, ...] = (
     Command("validate", "pacs_cli.commands.validate", "Find what breaks the standard in files."),
     Command("anonymize", "pacs_cli.commands.anonymize", "De-identify files, each output proven."),
     Command(
+        "transcode",
+        "pacs_cli.commands.transcode",
+        "Bring files into another transfer syntax, the pixels kept.",
+    ),
+    Command(
         "demo", "pacs_cli.commands.demo", "Send, store and compare real files on this machine."
     ),
 )

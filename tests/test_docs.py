@@ -69,7 +69,7 @@ def test_receiver_of_the_readme_runs(folder):
 
 def test_readme_has_two_commands_that_set_everything_up():
     first, second = re.findall(r"```sh\n(.*?)\n```", README)[:2]
-    assert first.endswith("pip install . && pacs demo")
+    assert first.endswith("pip install '.[codecs]' && pacs demo")
     assert second == "pip install -e '.[test]' && pytest -n auto"
     assert (ROOT / ".ci" / "run").read_text().rstrip().endswith(second)
 

@@ -104,7 +104,7 @@ CASES = [
         "pacs ",
         {
             *("echoscu", "findscu", "getscu", "index", "movescu", "storescu", "storescp"),
-            *("anonymize", "demo", "diff", "dump", "send-batch", "validate"),
+            *("anonymize", "demo", "diff", "dump", "send-batch", "transcode", "validate"),
         },
     ),
     (

@@ -113,8 +113,12 @@ class ArchiveRetrieval:
 
     def objects(self) -> Iterator[Outgoing | None]:
         """Yield each object, None for one that is gone."""
-        for held in self._engine.held(self._selection):
-            yield Outgoing(held, self._root / held.path) if held else None
+        from pacs_cli.pixels.workers import Workers
+
+        # no process is started before something has to be decoded
+        with Workers(1) as workers:
+            for held in self._engine.held(self._selection):
+                yield Outgoing(held, self._root / held.path, workers) if held else None
 
     def failed_list(self, sop_instance_uids: Sequence[str]) -> bytes:
         """Return the identifier with FailedSOPInstanceUIDList."""

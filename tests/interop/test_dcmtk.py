@@ -85,7 +85,7 @@ def test_files_sent_to_dcmtk_arrive_byte_for_byte(tmp_path, samples, tuned):
 def test_storescu_says_what_dcmtk_refuses(tmp_path):
     deflated = next(s for s in storable() if s.name == "JPEG2000.dcm")
     with dcmtk_storescp(tmp_path / "dcmtk", "+xi") as port:
-        done = run_pacs("storescu", "127.0.0.1", port, deflated)
+        done = run_pacs("storescu", "--never-transcode", "127.0.0.1", port, deflated)
     assert done.returncode == 4
     assert "did not accept SOP class" in done.stderr
 
