@@ -15,7 +15,7 @@ _pacs() {
     local options= choices= keys= peer= choice commands= command=${COMP_WORDS[1]} first=2
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W "echoscu storescu findscu movescu getscu storescp index anonymize demo --help --version" -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W "echoscu storescu findscu movescu getscu storescp index anonymize transcode demo --help --version" -- "$current")
         return
     fi
     case $command in
@@ -30,7 +30,7 @@ _pacs() {
     fi
     case $command in
         'echoscu') options='-aec --called-aet -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file --repeat -h --help'; choices=''; keys=''; peer=yes ;;
-        'storescu') options='-aec --called-aet --from-file --follow --jobs --retries --retry-wait --priority --propose --repeat --fail-first --dry-run --report --set --uid-suffix -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--priority=low,medium,high'; keys='--set'; peer=yes ;;
+        'storescu') options='-aec --called-aet --from-file --follow --jobs --retries --retry-wait --priority --propose --repeat --fail-first --never-transcode --dry-run --report --set --uid-suffix -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--priority=low,medium,high'; keys='--set'; peer=yes ;;
         'findscu') options='-aec --called-aet -P --patient-root -S --study-root -O --patient-study-only -W --worklist -k --key --query --level --since --before --today --charset --no-defaults --drill --limit --fail-if-empty --dicom-json --save --relational --date-time --fuzzy --time-zone -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--level=patient,study,series,image'; keys='-k --key'; peer=yes ;;
         'movescu') options='-aec --called-aet -P --patient-root -S --study-root -O --patient-study-only -k --key --query --level --since --before --today --charset --from-file --batch --limit --fail-if-empty -aem --dest --receive --bind --allow --wait --expect-from-find --out --db --layout --duplicate --min-free --durability -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--level=patient,study,series,image --duplicate=reject,replace,version --durability=full,relaxed'; keys='-k --key'; peer=yes ;;
         'getscu') options='-aec --called-aet -P --patient-root -S --study-root -O --patient-study-only -k --key --query --level --since --before --today --charset --from-file --batch --limit --fail-if-empty --out --db --layout --duplicate --min-free --durability -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--level=patient,study,series,image --duplicate=reject,replace,version --durability=full,relaxed'; keys='-k --key'; peer=yes ;;
@@ -45,6 +45,7 @@ _pacs() {
         'index export') options='--db --json --csv -q --quiet -v --verbose -d --debug --log-file --level -k --key -h --help'; choices='--level=patient,study,series,image'; keys='-k --key'; peer=no ;;
         'index dicomdir') options='--json --csv -q --quiet -v --verbose -d --debug --log-file --write --copy-to --id -h --help'; choices=''; keys=''; peer=no ;;
         'anonymize') options='--profile --retain --clean --rule --burned-in --pixel-rules --documents --key-file --save-key --patient-map --mapping-out --date-shift --from-file --follow --json --csv -q --quiet -v --verbose -d --debug --log-file --names -j --jobs --quarantine --report --dry-run --diff --no-verify --in-place --explain --format -h --help'; choices='--date-shift=auto,DAYS,MIN:MAX --names=uid,pseudonym --format=text,markdown'; keys=''; peer=no ;;
+        'transcode') options='--from-file --follow --quality --near --ratio --verify --uid --render-to-8bit --max-pixels -j --jobs --if-syntax --skip-same --in-place --dry-run --report --json --csv -q --quiet -v --verbose -d --debug --log-file --to --list -h --help'; choices='--uid=auto,new,keep'; keys=''; peer=no ;;
         'demo') options='--json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys=''; peer=no ;;
         *) return ;;
     esac

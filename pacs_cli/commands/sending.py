@@ -70,6 +70,14 @@ class SendOptions:
     is_first_failure_last: Annotated[
         bool, typer.Option("--fail-first", help="Stop at the first failure.")
     ] = False
+    is_never_converted: Annotated[
+        bool,
+        typer.Option(
+            "--never-transcode",
+            help="Send nothing in another transfer syntax than it is stored in. Without this, what "
+            "the peer does not accept as it is stored is sent uncompressed.",
+        ),
+    ] = False
     is_dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Show what would be sent and proposed; call nobody."),
@@ -102,6 +110,7 @@ class SendOptions:
             priority=Priority[self.priority.upper()],
             retry=Retry(count, is_asked, first_wait),
             stops_at_failure=self.is_first_failure_last,
+            converts=not self.is_never_converted,
         )
 
     def proposals(self) -> tuple[Proposal, ...]:

@@ -41,7 +41,8 @@ EXAMPLES = (
 CONFORMANCE = (
     "Every SOP class of the storage service as SCU, in the transfer syntax each object is stored "
     "in (PS3.4 Annex B, PS3.7 9.1.1). Data sets are sent byte for byte as they stand in the file, "
-    "but for the elements that --set and --uid-suffix change."
+    "but for the elements that --set and --uid-suffix change, and where the peer refuses that "
+    "transfer syntax: then in Explicit or Implicit VR Little Endian, without loss."
 )
 
 

@@ -31,6 +31,7 @@ class Totals:
         self._report = report
         self._began = time.monotonic()
         self._stored = self._warnings = self._failed = self._skipped = self._retried = 0
+        self._converted = 0
         self._size = 0
         self._first_failure = Exit.OK
         self._said = ""
@@ -65,6 +66,7 @@ class Totals:
         if sent.error is None:
             self._stored += 1
             self._size += sent.item.size if sent.item else 0
+            self._converted += bool(sent.item and sent.item.sent_as)
             if sent.is_warning:
                 self._warnings += 1
                 report.warning(f"{sent.path}: {explain_status(sent.status or 0)}")
@@ -126,6 +128,7 @@ class Totals:
         text = f"stored {self._stored}, failed {self._failed}"
         text += f", skipped {self._skipped}" if self._skipped else ""
         text += f"; {megabytes:.1f} MB in {seconds:.2f} s, {megabytes / seconds:.1f} MB/s"
+        text += f"; {self._converted} converted for the peer" if self._converted else ""
         text += f"; {self._retried} sent more than once" if self._retried else ""
         return f"{text}; {self._warnings} with a warning" if self._warnings else text
 
@@ -138,6 +141,7 @@ class Totals:
             "failed": self._failed,
             "skipped": self._skipped,
             "retried": self._retried,
+            "converted": self._converted,
             "bytes": self._size,
             "seconds": round(seconds, 6),
             "megabytes_per_second": round(self._size / 1e6 / seconds, 3),

@@ -15,10 +15,18 @@ if TYPE_CHECKING:
 
 
 class Item(NamedTuple):
-    """One file to send and what its header says, SOP class and instance as they are to be sent."""
+    """One file to send and what its header says, SOP class and instance as they are to be sent.
+
+    sent_as  the transfer syntax it was converted to, "" when it goes as it is stored
+    """
 
     path: str
     header: Header
+    sent_as: str = ""
+
+    def converted_to(self, transfer_syntax_uid: str) -> Item:
+        """Return it as it is sent, not in the transfer syntax it is stored in."""
+        return self._replace(sent_as=transfer_syntax_uid)
 
     @property
     def size(self) -> int:
@@ -73,6 +81,7 @@ class Sent(NamedTuple):
             "sop_class_uid": header.sop_class_uid if header else None,
             "sop_instance_uid": header.sop_instance_uid if header else None,
             "transfer_syntax_uid": header.transfer_syntax_uid if header else None,
+            "converted_to": (item.sent_as or None) if item else None,
             "bytes": item.size if item else 0,
             "seconds": round(self.seconds, 6),
             "attempts": self.attempts,

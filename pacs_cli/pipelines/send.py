@@ -70,6 +70,7 @@ class Settings(NamedTuple):
 
     jobs               associations at once
     stops_at_failure   whether the first failure ends it all
+    converts           whether what the peer refuses as it is stored is sent decompressed
     wait               waits so many seconds before something is tried again
     """
 
@@ -77,6 +78,7 @@ class Settings(NamedTuple):
     priority: Priority = Priority.MEDIUM
     retry: Retry = Retry()
     stops_at_failure: bool = False
+    converts: bool = False
     wait: Callable[[float], None] | None = None
 
 

@@ -29,13 +29,20 @@ class Pending:
     attempts   how often it was begun to be sent
     losses     how often the association was lost on it
     refusals   how often the peer said that it has no room now
+    syntaxes   the transfer syntaxes it can be sent in, by preference: at first the stored one
     """
 
-    __slots__ = ("attempts", "item", "losses", "refusals")
+    __slots__ = ("attempts", "item", "losses", "refusals", "syntaxes")
 
     def __init__(self, item: Item) -> None:
         self.item = item
+        self.syntaxes: tuple[str, ...] = (item.kind[1],)
         self.attempts = self.losses = self.refusals = 0
+
+    @property
+    def kinds(self) -> list[tuple[str, str]]:
+        """SOP class and transfer syntax of what it can be sent as."""
+        return [(self.item.kind[0], syntax) for syntax in self.syntaxes]
 
     def not_sent(self, reason: str, exit_code: Exit) -> Sent:
         """Return the result of an object that the peer did not answer for."""
@@ -83,7 +90,8 @@ class Supply:
         while count < LOOK_AHEAD and (entry := self._look()) is not None:
             self._ahead.append(entry)
             count += isinstance(entry, Pending)
-        kinds = dict.fromkeys(each.item.kind for each in self._ahead if isinstance(each, Pending))
+        pending = (each for each in self._ahead if isinstance(each, Pending))
+        kinds = dict.fromkeys(kind for each in pending for kind in each.kinds)
         room = MAX_CONTEXTS - len(self._extra)
         proposed = list(kinds)[:room]
         self._kinds = frozenset(proposed)
@@ -105,7 +113,7 @@ class Supply:
                     return next(iter(self._reserved.values()), None)
                 if not isinstance(entry, Pending):
                     return entry
-                if entry.item.kind in self._kinds:
+                if self._kinds.issuperset(entry.kinds):
                     self._reserved[id(entry)] = entry
                     return entry
                 self._deferred.append(entry)
@@ -120,6 +128,11 @@ class Supply:
         """Take back what was not done; it is dealt out next."""
         with self._lock:
             self._ahead.appendleft(entry)
+
+    def defer(self, pending: Pending) -> None:
+        """Keep an object for the next round, which proposes what it can be sent as by then."""
+        with self._lock:
+            self._deferred.append(pending)
 
     def postpone(self, pending: Pending) -> None:
         """Keep an object for after everything else."""

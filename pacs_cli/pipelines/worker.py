@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from pacs_cli.errors import Exit, InputError, NoAcceptedContext, PacsError
+from pacs_cli.pipelines.conversion import FALLBACKS, Converter
 from pacs_cli.pipelines.files import Passed
 from pacs_cli.pipelines.items import Sent
 from pacs_cli.pipelines.retry import Stop
@@ -43,6 +44,7 @@ class Worker:
         self._tell_caller = tell
         self._stop = stop
         self._loader = sending.loader()
+        self._converter = Converter(self._loader)
         #: taken and not begun; before the supply
         self._held: deque[Entry] = deque()
         #: whether what was taken last has yet to be claimed
@@ -54,6 +56,12 @@ class Worker:
 
     def run(self) -> None:
         """Send until nothing is dealt out any more or the peer is given up."""
+        try:
+            self._run()
+        finally:
+            self._converter.close()
+
+    def _run(self) -> None:
         while self.gave_up is None and self._has_work():
             session = self._opened()
             if session is None:
@@ -182,6 +190,9 @@ class Worker:
             self._close_after(answered)
             if isinstance(entry, Pending) and not self._claimed(entry):
                 ready = None
+            if isinstance(ready, Pending):
+                self._sending.supply.defer(ready)
+                ready = None
             try:
                 if isinstance(ready, _Ready):
                     self._begin(session, ready)
@@ -199,16 +210,31 @@ class Worker:
         session: Session,
         contexts: dict[tuple[str, str], Context],
         entry: Entry | None,
-    ) -> _Ready | Sent | Passed | None:
+    ) -> _Ready | Pending | Sent | Passed | None:
+        """Return what can go out, the entry itself when it can only in another round, or a result.
+
+        An object whose transfer syntax the peer refused is to be converted in the next one.
+        """
         if not isinstance(entry, Pending):
             return entry
-        context = contexts[entry.item.kind]
-        if not context.is_accepted:
-            return _refused(session, entry, context.result)
+        offered = [contexts[kind] for kind in entry.kinds]
+        context = next((each for each in offered if each.is_accepted), None)
+        stored = entry.item.kind[1]
+        if context is None:
+            if entry.syntaxes == (stored,) and self._sending.settings.converts:
+                entry.syntaxes = tuple(each for each in FALLBACKS if each != stored)
+                return entry
+            return _refused(session, entry, offered[0].result)
         try:
-            return _Ready(entry, context.id, self._loader.load(entry.item))
+            syntax = context.proposed[0]
+            if syntax == stored:
+                return _Ready(entry, context.id, self._loader.load(entry.item))
+            ready = _Ready(entry, context.id, self._converter.load(entry.item, syntax))
         except InputError as error:
             return _failed(entry, str(error), error.exit)
+        entry.item = entry.item.converted_to(syntax)
+        self._sending.observer.note(f"{entry.item.path} is sent converted, {stored} to {syntax}")
+        return ready
 
     def _begin(self, session: Session, ready: _Ready) -> None:
         if self._sending.supply.is_closed:

@@ -1,0 +1,46 @@
+"""The options of `pacs transcode` that choose files and what is done with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceOptions:
+    """Which files are taken, by how many processes, and what is written."""
+
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "-j",
+            "--jobs",
+            metavar="N",
+            min=1,
+            max=256,
+            help="Use N processes, for one file with many frames N threads. [default: one for "
+            "each processor]",
+        ),
+    ] = None
+    if_syntax: Annotated[
+        str | None,
+        typer.Option(
+            "--if-syntax", metavar="LIST", help="Take only files in these transfer syntaxes."
+        ),
+    ] = None
+    skip_same: Annotated[
+        bool, typer.Option("--skip-same", help="Leave files out that are in SYNTAX already.")
+    ] = False
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="Replace each file itself, once it is whole.")
+    ] = False
+    is_dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be done; write nothing.")
+    ] = False
+    table: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="FILE", help="Write a CSV row for each file."),
+    ] = None

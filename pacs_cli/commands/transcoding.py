@@ -1,0 +1,130 @@
+"""The options of `pacs transcode` that say what may be lost, and its list of syntaxes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pacs_cli.errors import UsageError
+from pacs_cli.report import Report
+
+if TYPE_CHECKING:
+    from pacs_cli.pixels.transcoding import Options
+
+
+@dataclass(frozen=True, slots=True)
+class LossOptions:
+    """What may be lost, and how it is made sure that nothing else is."""
+
+    quality: Annotated[
+        int | None,
+        typer.Option(
+            "--quality",
+            metavar="Q",
+            min=1,
+            max=100,
+            help="Quality of a lossy syntax. [default: 90]",
+        ),
+    ] = None
+    near: Annotated[
+        int | None,
+        typer.Option(
+            "--near",
+            metavar="N",
+            min=1,
+            max=255,
+            help="Largest error of a sample, jpegls-near. [default: 2]",
+        ),
+    ] = None
+    ratio: Annotated[
+        float | None,
+        typer.Option(
+            "--ratio", metavar="R", min=1.0, help="Make it R times smaller, j2k-lossy, htj2k-lossy."
+        ),
+    ] = None
+    is_verified: Annotated[
+        bool,
+        typer.Option("--verify/--no-verify", help="Decode every encoded frame and compare it."),
+    ] = True
+    uid: Annotated[
+        str,
+        typer.Option(
+            "--uid",
+            metavar="auto|new|keep",
+            help="SOP Instance UID: a new one when something is lost, always, never.",
+        ),
+    ] = "auto"
+    to_8_bit: Annotated[
+        bool,
+        typer.Option(
+            "--render-to-8bit", help="For a lossy syntax render more than 8 bits by the window."
+        ),
+    ] = False
+    max_pixels: Annotated[
+        int | None,
+        typer.Option(
+            "--max-pixels", metavar="N", min=1, help="Refuse larger frames. [default: 268435456]"
+        ),
+    ] = None
+
+    def options(self, target: str) -> Options:
+        """Return how to transcode; UsageError when that makes no sense for the target."""
+        from pacs_cli.pixels.codecs import Quality, require_codecs
+        from pacs_cli.pixels.syntaxes import Family, syntax_of
+        from pacs_cli.pixels.transcoding import MAX_PIXELS, Options
+
+        syntax = syntax_of(target)
+        if self.uid not in ("auto", "new", "keep"):
+            raise UsageError(f"--uid {self.uid}: choose auto, new or keep")
+        for name, value, families in (
+            ("quality", self.quality, set(Family) - {Family.JPEG_LS}),
+            ("near", self.near, {Family.JPEG_LS}),
+            ("ratio", self.ratio, {Family.JPEG_2000, Family.HTJ2K}),
+        ):
+            if value is not None and (not syntax.is_lossy or syntax.family not in families):
+                raise UsageError(f"--{name}: {syntax.name} does not take it")
+        if syntax.needs_codecs or syntax.family is Family.RLE:
+            require_codecs()
+        return Options(
+            Quality(self.quality, self.near, self.ratio),
+            self.is_verified,
+            self.uid,
+            "",
+            self.to_8_bit,
+            self.max_pixels or MAX_PIXELS,
+        )
+
+
+def show_syntaxes(report: Report) -> None:
+    """Show every transfer syntax: what decodes and encodes it, and what it holds."""
+    from pacs_cli.dicom.registry import transfer_syntaxes, uid_name
+    from pacs_cli.pixels.syntaxes import TABLE, Family, syntax_of
+
+    rows = []
+    known = [each.uid for each in TABLE]
+    for uid in dict.fromkeys((*known, *transfer_syntaxes())):
+        each = syntax_of(uid)
+        is_video = each.family is Family.VIDEO
+        fields = {
+            "name": "" if is_video else each.name,
+            "uid": uid,
+            "title": uid_name(uid),
+            "decode": not is_video,
+            "encode": each.is_encoded,
+            "library": each.library,
+            "bits": each.max_bits or None,
+            "signed": each.can_sign and not is_video,
+            "colour": not is_video,
+            "lossy": each.is_lossy,
+        }
+        report.record("syntax", fields)
+        rows.append([_shown(value) for value in fields.values()])
+    report.table("", list(fields), rows)
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return ""
+    return ("no", "yes")[value] if isinstance(value, bool) else str(value)

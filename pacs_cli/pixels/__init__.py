@@ -1,0 +1,1 @@
+"""Pixels: frames out of a data set, codecs, and the change of transfer syntax."""
