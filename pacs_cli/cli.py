@@ -45,6 +45,11 @@ COMMANDS: tuple[Command, ...] = (
     Command("index", "pacs_cli.commands.index", "Index files where they lie, and ask the index."),
     Command("anonymize", "pacs_cli.commands.anonymize", "De-identify files, each output proven."),
     Command(
+        "reidentify",
+        "pacs_cli.commands.reidentify",
+        "Give objects back the values that were sealed in them.",
+    ),
+    Command(
         "transcode",
         "pacs_cli.commands.transcode",
         "Bring files into another transfer syntax, the pixels kept.",

@@ -48,6 +48,8 @@ _CHARACTER_SET = 0x00080005
 _PIXEL_DATA = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 
 _CREATOR_MASK, _CREATOR_PATTERN = 0x0001FF00, 0x00010000
+#: ContentSequence, and the content items of a step of a specimen's preparation.
+_CONTENT_SEQUENCES = frozenset({0x0040A730, 0x00400612})
 #: Bytes of an element of which it is remembered what becomes of it.
 _MOST_MEMORABLE = 1024
 
@@ -440,15 +442,17 @@ class _Rewriting:
                 return [], stop
             self._note(found, place, self.done.emptied)
             return [element(place.encoding, found.tag, decision.vr, b"")], stop
-        if kind is Kind.CONTENT and self._content is not None and place.encoding == encoding:
+        is_content = place.level.mode is Mode.CONTENT and found.tag in _CONTENT_SEQUENCES
+        is_cleaned = kind is Kind.CONTENT and not is_content and place.encoding == encoding
+        if is_cleaned and self._content is not None:
             stop = end if is_bounded else skip(self.view, found.start, encoding)
-            whole = bytes(self.view[found.offset : stop])
-            new = self._content(whole, encoding, self._subject, self.done.removed)
-            return [memoryview(new)], stop
+            return self._cleaned(found, stop, place), stop
         if place.depth >= DEFAULT_BOUNDS.depth:
             raise too_deep(DEFAULT_BOUNDS.depth, found.offset)
         mode = place.level.mode
-        if kind in (Kind.DUMMY, Kind.CONTENT):
+        if mode is Mode.CONTENT:
+            mode = Mode.CONTENT if is_content else Mode.NORMAL
+        elif kind in (Kind.DUMMY, Kind.CONTENT):
             mode = Mode.DUMMY
         elif kind is Kind.CLEAN:
             mode = Mode.CLEAN
@@ -459,6 +463,28 @@ class _Rewriting:
         length = UNDEFINED if found.length == UNDEFINED else sum(map(len, pieces))
         written = found.vr if found.vr in LONG_VRS else "UN"
         return [header(place.encoding, found.tag, written, length), *pieces], stop
+
+    def _cleaned(self, found: Found, stop: int, place: _Place) -> list[Piece]:
+        """Return a sequence of content items: cleaned by concept, then like any other."""
+        assert self._content is not None
+        whole, done = bytes(self.view[found.offset : stop]), self.done
+        new = memoryview(
+            self._content(whole, place.encoding, self._subject, place.charset, done.removed)
+        )
+        if not new:
+            self._note(found, place, done.dropped)
+            return []
+        inner = _Rewriting(new, self._subject, self._facts, self._content)
+        inner.done, inner._left = done, self._left
+        tag, vr, length, start = header_at(new, 0, place.encoding.explicit, place.encoding.little)
+        level = place.level.child(tag, Mode.CONTENT)
+        within = _Place(place.encoding, level, place.depth + 1, place.charset)
+        pieces, is_changed, _ = inner._items(start, len(new), length != UNDEFINED, within)
+        self._left = inner._left
+        if not is_changed:
+            return [new]
+        size = UNDEFINED if length == UNDEFINED else sum(map(len, pieces))
+        return [header(place.encoding, tag, vr or "SQ", size), *pieces]
 
     def _items(
         self, offset: int, end: int, is_bounded: bool, place: _Place
