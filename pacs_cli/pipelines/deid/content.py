@@ -54,7 +54,9 @@ def replaced_document(sop_class_uid: str, encoding: Encoding) -> dict[int, bytes
     None for a kind of document of which there is none.
     """
     document = replacement(sop_class_uid)
-    return None if document is None else replacing(document, encoding)
+    if document is None:
+        return None
+    return replacing(document, encoding, sop_class_uid.endswith(".2"))
 
 
 def judge_pixels(

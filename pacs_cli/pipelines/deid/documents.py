@@ -6,7 +6,8 @@ from pacs_cli.dicom.encoding import Encoding
 from pacs_cli.pipelines.deid.changing import element
 
 _DOCUMENTS = "1.2.840.10008.5.1.4.1.1.104."
-_DOCUMENT, _LENGTH, _BURNED_IN_ANNOTATION = 0x00420011, 0x00420015, 0x00280301
+_TITLE, _DOCUMENT, _LENGTH = 0x00420010, 0x00420011, 0x00420015
+_BURNED_IN_ANNOTATION, _HL7_INSTANCE = 0x00280301, 0x0040E001
 
 _CDA = b"""<?xml version="1.0" encoding="UTF-8"?>
 <ClinicalDocument xmlns="urn:hl7-org:v3" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
@@ -46,12 +47,19 @@ def replacement(sop_class_uid: str) -> bytes | None:
     return made.get(sop_class_uid.removeprefix(_DOCUMENTS))
 
 
-def replacing(document: bytes, encoding: Encoding) -> dict[int, bytes]:
-    """Return the elements that put a document in the place of another (PS3.3 C.24.2)."""
+def replacing(document: bytes, encoding: Encoding, is_cda: bool) -> dict[int, bytes]:
+    """Return the elements that put a document in the place of another (PS3.3 C.24.2).
+
+    The title goes with what it was the title of; it is of type 2.
+    """
     order = "little" if encoding.little else "big"
     length = len(document).to_bytes(4, order)  # type: ignore[arg-type]
     padded = document + bytes(len(document) % 2)
+    # of type 1C for a CDA: the identifier of the one that was there, which nobody could find
+    told = {_HL7_INSTANCE: element(encoding, _HL7_INSTANCE, "ST", b"2.25.0")} if is_cda else {}
     return {
+        **told,
+        _TITLE: element(encoding, _TITLE, "ST", b""),
         _BURNED_IN_ANNOTATION: element(encoding, _BURNED_IN_ANNOTATION, "CS", b"NO"),
         _DOCUMENT: element(encoding, _DOCUMENT, "OB", padded),
         _LENGTH: element(encoding, _LENGTH, "UL", length),

@@ -316,7 +316,9 @@ class Worker:
             )
 
         done = once(found.subject)
-        has_texts = "descriptors" in policy.clean or any(r.action == "clean" for r in policy.rules)
+        has_texts = bool({"descriptors", "graphics"} & policy.clean) or any(
+            rule.action == "clean" for rule in policy.rules
+        )
         if has_texts:
             # only now is it known what must not stand in a text
             words = {
