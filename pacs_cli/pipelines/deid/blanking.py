@@ -113,7 +113,8 @@ def _mask(decision: PixelDecision, image: Image) -> Array:
     if decision.outside is not None:
         mask[:] = True
         for box in decision.outside:
-            if box.x + box.width > image.columns or box.y + box.height > image.rows:
+            # scanners that count the last column as the width are common
+            if box.x + box.width > image.columns + 1 or box.y + box.height > image.rows + 1:
                 raise InputError("a region of its SequenceOfUltrasoundRegions is not in the image")
             mask[_slices(box)] = False
     for box in decision.boxes:
