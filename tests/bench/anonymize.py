@@ -1,6 +1,6 @@
 """pacs anonymize beside gdcmanon and a walk with pydicom.
 
-    python -m tests.bench.anonymize [--rows WORD...] [--rounds 5] [--files 2000] [--many 10000]
+    python -m tests.bench.anonymize [--rows WORD...] [--rounds 5] [--files 3000] [--many 10000]
                                     [--storage DIR]
 
 The files are CTs of 525 KB (the one that comes with pydicom, 262 elements of which 170 are private,
@@ -106,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", nargs="*", help="only those of whose titles this is a part")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--files", type=int, default=1000)
+    parser.add_argument("--files", type=int, default=3000)
     parser.add_argument("--many", type=int, default=10000)
     parser.add_argument("--storage")
     asked = parser.parse_args(arguments)

@@ -217,3 +217,17 @@ def test_entry_point():
     )
     assert run.returncode == 0
     assert "--private-key" in run.stdout
+
+
+def test_each_of_many_files_has_its_own_seal(pacs, tmp_path, trust):
+    scans = {}
+    for number in range(1, 4):
+        more = element(0x00080050, "SH", f"ACC-{number}")
+        uid = f"1.2.3.{number}"
+        scans[uid] = write(tmp_path / "in" / f"{number}.dcm", dataset(more, uid=uid), uid)
+    result = pacs("anonymize", tmp_path / "in", tmp_path / "out", "--encrypt-to", trust / "own.pem")
+    assert result.exit == 0, result
+    back = tmp_path / "back"
+    assert pacs("reidentify", "--private-key", trust / "own.key", tmp_path / "out", back).exit == 0
+    restored = {path.stem: content(path) for path in back.rglob("*.dcm")}
+    assert restored == {uid: content(path) for uid, path in scans.items()}

@@ -32,7 +32,7 @@ from pacs_cli.errors import InputError
 from pacs_cli.pipelines.deid.bookkeeping import OURS, PATIENT_IDENTITY_REMOVED
 from pacs_cli.pipelines.deid.changing import is_well_known
 from pacs_cli.pipelines.deid.keys import Keys, new_key
-from pacs_cli.pipelines.deid.policy import Policy
+from pacs_cli.pipelines.deid.policy import Kind, Mode, Policy
 from pacs_cli.pipelines.deid.rewrite import rewrite
 from pacs_cli.pipelines.deid.subject import Rewritten, Subject
 from pacs_cli.pipelines.deid.verify import (
@@ -243,11 +243,16 @@ def _against(
     """Yield what is wrong with an output, given what it was made from."""
     removed = [*done.removed, *(each for run in done.private for each in removed_from(*run))]
     gone = {(each.tag, each.value.strip(b" \0")) for each in removed}
-    for place, (_, value) in written.elements.items():
+    iod = iod_of(mine.header.sop_class_uid)
+    for place, (vr, value) in written.elements.items():
         text = value.strip(b" \0")
-        if len(text) >= 4 and (place[-1], text) in gone and place[0] not in OURS:
+        if len(text) < 4 or (place[-1], text) not in gone or place[0] in OURS:
+            continue
+        # what goes from one sequence with all of it may stay by itself
+        tags = (*place[:-1:2], place[-1])
+        if policy.decide(iod, tags, vr, "", Mode.NORMAL).kind is not Kind.KEEP:
             yield f"{_name(place)} has a value that should be gone"
-    valued, present = mandatory(iod_of(mine.header.sop_class_uid))
+    valued, present = mandatory(iod)
     for tag in sorted(present):
         before, after = mine.elements.get((tag,)), written.elements.get((tag,))
         if before is not None and after is None:

@@ -16,8 +16,8 @@ from pacs_cli.pipelines.deid.verify import Class, Needle, search
 from pacs_cli.pipelines.deid.work import Outcome, Settings, Worker
 from pacs_cli.pipelines.files import Found, Passed
 
-#: Files in one message to another process: names and outcomes of these fit into a pipe.
-_BATCH = 32
+#: Files in one message to another process, and bytes of their names: two of them fit into a pipe.
+_BATCH, _BATCH_BYTES = 32, 16 * 1024
 
 #: Batches before others are started: about what starting them costs.
 _ALONE = 1
@@ -109,10 +109,12 @@ def header_bytes(content: bytes) -> bytes:
 
 def _batches(paths: Iterable[str]) -> Iterator[list[str]]:
     batch: list[str] = []
+    size = 0
     for path in paths:
         batch.append(path)
-        if len(batch) == _BATCH:
+        size += len(os.fsencode(path))
+        if len(batch) == _BATCH or size > _BATCH_BYTES:
             yield batch
-            batch = []
+            batch, size = [], 0
     if batch:
         yield batch

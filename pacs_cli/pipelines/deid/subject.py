@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 from pacs_cli.dicom.encoding import Encoding
@@ -55,6 +56,7 @@ class Subject:
     words  in lower case, what is taken out of texts that are cleaned
     memo   what became of elements of the patient, by place and character set, then by their bytes:
            in a series most are the same in every file
+    parts  what became of parts of the top level, by kind and encoding
     """
 
     keys: Keys
@@ -65,6 +67,14 @@ class Subject:
     memo: dict[tuple[Level, bytes], dict[bytes, Change]] = field(
         default_factory=dict, repr=False, compare=False
     )
+    parts: dict[tuple[Level, Encoding], list[Part]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    @cached_property
+    def opaque(self) -> bytes:
+        """What tells the patient from others, and not who it is."""
+        return self.keys.hash(b"patient\0" + self.patient.encode("latin-1", "replace"))
 
 
 #: Cleans a sequence of structured content: from its header on, in an encoding and character set, to
@@ -98,3 +108,38 @@ class Rewritten:
     emptied: set[int] = field(default_factory=set)
     facts: dict[int, bytes] = field(default_factory=dict)
     pixels: int | None = None
+
+    def add(self, other: Rewritten) -> None:
+        """Take in what became of the part that follows."""
+        self.pieces += other.pieces
+        if other.removed:
+            self.removed += other.removed
+        if other.private:
+            self.private += other.private
+        if other.uids:
+            self.uids.update(other.uids)
+        if other.dropped:
+            self.dropped |= other.dropped
+        if other.emptied:
+            self.emptied |= other.emptied
+        if other.facts:
+            self.facts.update(other.facts)
+        if other.pixels is not None:
+            self.pixels = other.pixels
+
+
+@dataclass
+class Part:
+    """Some elements of the top level that follow each other, as they were in the last file.
+
+    until   the tag at which they end
+    raw     their bytes, `size` of them, and `done` what became of these
+    before  how many additions were to be made and which character set counted; `after` it the same
+    """
+
+    until: int
+    raw: bytes = b""
+    size: int = 0
+    done: Rewritten = field(default_factory=lambda: Rewritten([]))
+    before: tuple[int, bytes] = (-1, b"")
+    after: tuple[int, bytes] = (-1, b"")

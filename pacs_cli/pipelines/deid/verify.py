@@ -297,9 +297,14 @@ def search(haystack: bytes, wanted: Iterable[Needle]) -> Iterator[Residual]:
 
     haystack  in lower case
     """
-    if _WIDE.search(haystack) is not None:
+    if may_be_wide(haystack):
         yield from search_whole(haystack.replace(b"\0", b""), wanted)
     yield from search_whole(haystack, wanted)
+
+
+def may_be_wide(text: bytes) -> bool:
+    """Whether ASCII in UTF-16 stands in it."""
+    return _WIDE.search(text) is not None
 
 
 def search_whole(haystack: bytes, wanted: Iterable[Needle]) -> Iterator[Residual]:

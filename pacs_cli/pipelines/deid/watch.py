@@ -23,6 +23,7 @@ from pacs_cli.pipelines.deid.verify import (
     is_for_pixels,
     is_lasting,
     items_in,
+    may_be_wide,
     may_have_text,
     needles,
     search,
@@ -52,7 +53,7 @@ class Watch:
         self._log: list[Needle] = []
         self._known: set[Needle] = set()
         self._once: set[Needle] = set()
-        self._searched: dict[bytes, int] = {}
+        self._searched: dict[bytes, tuple[int, bool]] = {}
         self._is_ascii = True
 
     def learn(self, done: Rewritten) -> tuple[set[Needle], tuple[Needle, ...]]:
@@ -100,7 +101,8 @@ class Watch:
     ) -> str | None:
         """Return where a removed value still stands in an output, None when it stands nowhere.
 
-        written  the file, with the data set from `offset` on; or, inflated, the data set alone
+        written  the file, with the data set from `offset` on; or, inflated, the data set alone.
+                 Before and after the pixel data it is known to be what was meant
         new      of `learn`
 
         What was written anew is not searched: a dummy, a UID or a date that happens to be like one
@@ -114,7 +116,9 @@ class Watch:
                 # behind its header
                 pixels = (offset + 12, end)
             elif isinstance(piece, memoryview):
-                kept.append(written[offset:end])
+                whole = piece.obj
+                is_whole = isinstance(whole, bytes) and len(whole) == len(piece)
+                kept.append(whole if is_whole else bytes(piece))  # type: ignore[arg-type]
             offset = end
         for residual, pieces in self._found(kept, new):
             if all(
@@ -128,7 +132,7 @@ class Watch:
                 return where
         if len(self._searched) > _MOST:
             self._searched.clear()
-        self._searched.update(dict.fromkeys(kept, len(self._log)))
+        self._remember(kept)
         if pixels is not None and may_have_text(written, *pixels, self._is_ascii):
             wanted = filter(is_for_pixels, self.wanted(done))
             for _ in search_whole(written[slice(*pixels)].lower(), wanted):
@@ -138,17 +142,31 @@ class Watch:
     def _found(self, kept: list[bytes], new: set[Needle]) -> Iterator[tuple[Residual, list[bytes]]]:
         """Yield what is found, and in which pieces it is: of what is new in all of them, of the
         rest where it was not looked for before."""
-        for residual in search(_GAP.join(kept).lower(), new):
+        for residual in search_whole(_GAP.join(kept).lower(), new):
             yield residual, kept
+        unknown = (0, True)
+        wide = [piece for piece in kept if self._searched.get(piece, unknown)[1]]
+        if wide:
+            for residual in search(_GAP.join(wide).lower(), new):
+                yield residual, wide
         behind: dict[int, list[bytes]] = {}
         count = len(self._log)
         for piece in kept:
-            at = self._searched.get(piece, 0)
+            at = self._searched.get(piece, unknown)[0]
             if at < count:
                 behind.setdefault(at, []).append(piece)
         for at, pieces in behind.items():
             for residual in search(_GAP.join(pieces).lower(), self._log[at:]):
                 yield residual, pieces
+
+    def _remember(self, kept: list[bytes]) -> None:
+        """Note that pieces were searched for all that is known, and whether UTF-16 is in them."""
+        count = len(self._log)
+        for piece in kept:
+            was = self._searched.get(piece)
+            if was is None or was[0] < count:
+                is_wide = may_be_wide(piece) if was is None else was[1]
+                self._searched[piece] = (count, is_wide)
 
 
 def _narrow(piece: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import zlib
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,7 @@ from pacs_cli.dicom.iods import Iod, iod_of
 from pacs_cli.dicom.part10 import Header, IsDirectory, NotDicom, file_meta, header_of
 from pacs_cli.errors import InputError, OutputError
 from pacs_cli.pipelines.deid.bookkeeping import additions
+from pacs_cli.pipelines.deid.changing import is_well_known
 from pacs_cli.pipelines.deid.content import (
     FACT_TAGS,
     blanked,
@@ -33,7 +35,7 @@ from pacs_cli.pipelines.deid.content import (
     replaced_document,
 )
 from pacs_cli.pipelines.deid.keys import Keys
-from pacs_cli.pipelines.deid.output import Occupied, Output
+from pacs_cli.pipelines.deid.output import MAP_ALL, Occupied, Output
 from pacs_cli.pipelines.deid.pixels import PixelDecision
 from pacs_cli.pipelines.deid.policy import Level, Policy
 from pacs_cli.pipelines.deid.rewrite import rewrite
@@ -51,8 +53,13 @@ _SOP_CLASS, _SOP_INSTANCE = 0x00080016, 0x00080018
 _PATIENT_NAME, _PATIENT_ID, _BIRTH_DATE = 0x00100010, 0x00100020, 0x00100030
 _STUDY, _SERIES = 0x0020000D, 0x0020000E
 
+_IDENTITY = (_SOP_CLASS, _SOP_INSTANCE, _STUDY, _SERIES)
 _FACTS = frozenset({_SOP_CLASS, _SOP_INSTANCE, _STUDY, _SERIES}) | FACT_TAGS
 _HEAD = 16 * 1024
+
+#: PS3.5 9.1; leading zeros in a component are wrong but common.
+_UID = re.compile(r"[0-9]+(\.[0-9]+)*")
+_MOST_OF_UID = 64
 
 #: Bytes from which on mapping a file costs less than copying it.
 _LARGE = 128 * 1024
@@ -149,6 +156,7 @@ class Worker:
 
     def __post_init__(self) -> None:
         self._made: set[Path] = set()
+        self._folders: dict[tuple[Path, str, str, str], Path] = {}
         self._told: tuple[bytes, tuple[Needle, ...]] = (b"", ())
         self._cleaner: ContentCleaner | None = None
         self._has_cleaner = False
@@ -245,12 +253,13 @@ class Worker:
         """Release an object that is rewritten; `others` are what was added to it."""
         if self.settings.certificate:
             done = self._sealed(found, done, others)
-        content = _content(found.header, done)
-        place = self._place(done, found.subject)
+        identity = self._identity(done, found)
+        content = _content(identity, found.header.transfer_syntax_uid, done)
+        place = self._place(identity, found.subject)
         outcome = Outcome(
             path,
             warning=warning,
-            patient=_opaque(self.settings.keys, found.subject.patient),
+            patient=found.subject.opaque,
             size=sum(map(len, content)),
             mapping=self._mapping(done, found.subject) if self.settings.wants_mapping else (),
             changes=_changes(found) if self.settings.wants_changes else (),
@@ -315,7 +324,9 @@ class Worker:
                 self._cleaner,
             )
 
-        done = once(found.subject)
+        # what became of a part of another object has what that one got
+        subject = replace(found.subject, parts={}) if others else found.subject
+        done = once(subject)
         has_texts = bool({"descriptors", "graphics"} & policy.clean) or any(
             rule.action == "clean" for rule in policy.rules
         )
@@ -326,7 +337,7 @@ class Worker:
                 for needle in self._watch(found.subject.patient).wanted(done)
                 if needle.kind in (Class.IDENTITY, Class.UID)
             }
-            done = once(replace(found.subject, words=words, memo={}))
+            done = once(replace(found.subject, words=words, memo={}, parts={}))
         return done
 
     def _watch(self, patient: str) -> Watch:
@@ -359,7 +370,7 @@ class Worker:
             if settings.verify:
                 self._prove(b"".join(content), content, done, found, new)
             return outcome._replace(output=str(place), lasting=lasting, known=known)
-        target = Path(outcome.path) if settings.in_place else place
+        target = Path(outcome.path).resolve() if settings.in_place else place
         output = Output(target.parent, self._made)
         try:
             output.write(content)
@@ -389,14 +400,15 @@ class Worker:
         Pixel data is searched and not compared: it went from file to file inside the system.
         """
         is_deflated = encoding_of(found.header.transfer_syntax_uid).deflated
-        at, pixels = 0, None if done.pixels is None or is_deflated else done.pixels + 1
-        for number, piece in enumerate(content):
-            end = at + len(piece)
-            if number != pixels and written[at:end] != piece:
-                raise Withheld("differs", "what is in the file is not what was written")
-            at = end
-        if at != len(written):
-            raise Withheld("differs", "there is more in the file than was written")
+        pixels = len(content) if done.pixels is None or is_deflated else done.pixels + 1
+        before, after = b"".join(content[:pixels]), b"".join(content[pixels + 1 :])
+        size = sum(map(len, content))
+        if (
+            written[: len(before)] != before
+            or written[size - len(after) : size] != after
+            or len(written) != size
+        ):
+            raise Withheld("differs", "what is in the file is not what was written")
         missing = self._missing(found, done)
         if missing:
             raise Withheld("types", f"{tag_text(missing)} must be there and would not")
@@ -404,7 +416,7 @@ class Worker:
             raise Withheld("uids", "two UIDs would become one")
         offset = len(content[0])
         if is_deflated:
-            inflated = inflate(written[offset:at], DEFAULT_BOUNDS.inflate)
+            inflated = inflate(written[offset:], DEFAULT_BOUNDS.inflate)
             written, offset = inflated, 0
         watch = self._watch(found.subject.patient)
         residual = watch.residual(done, written, offset, new, found.encoding, found.level)
@@ -421,17 +433,48 @@ class Worker:
         gone = (done.dropped & present) | (done.emptied & valued)
         return min(gone) if gone else 0
 
-    def _place(self, done: Rewritten, subject: Subject) -> Path:
+    def _identity(self, done: Rewritten, found: _Object) -> dict[int, str]:
+        """Return the UIDs of the top level as they are now, and others where there are none.
+
+        None of them is told by the object as it was: rules may have changed any.
+        """
+        policy, keys = self.settings.policy, found.subject.keys
+        new: dict[int, str] = {_SOP_CLASS: found.header.sop_class_uid}
+        after: dict[int, bytes] | None = None
+        if policy.rules or "uids" in policy.retain:
+            after = pick(b"".join(done.pieces[: done.pixels]), found.encoding, _IDENTITY)
+        for tag in _IDENTITY:
+            old = done.facts.get(tag, b"").strip(b" \0")
+            if after is not None:
+                text = after.get(tag, b"").strip(b" \0")
+            elif is_well_known(old):
+                text = old
+            else:
+                text = done.uids.get(old, b"")
+            decoded = text.decode("latin-1")
+            if _UID.fullmatch(decoded) and len(decoded) <= _MOST_OF_UID:
+                new[tag] = decoded
+            elif tag in (_STUDY, _SERIES):
+                new[tag] = keys.uid(b"none of the level\0" + old).decode()
+            else:
+                raise Withheld("uids", "it would have no valid SOP class or instance UID")
+        return new
+
+    def _place(self, identity: dict[int, str], subject: Subject) -> Path:
         """Return where an output belongs: by what it says of itself now."""
         settings = self.settings
         if settings.is_file and settings.out is not None:
             return settings.out
-        study, series, instance = (
-            _new_uid(done, tag, subject.keys) for tag in (_STUDY, _SERIES, _SOP_INSTANCE)
-        )
+        study, series, instance = (identity[tag] for tag in (_STUDY, _SERIES, _SOP_INSTANCE))
         first = subject.pseudonym if settings.names == "pseudonym" else ""
         out = settings.out or Path()
-        return out.joinpath(*filter(None, (_name(first), study, series)), f"{instance}.dcm")
+        folder = self._folders.get((out, first, study, series))
+        if folder is None:
+            if len(self._folders) >= _MOST_PATIENTS:
+                self._folders.clear()
+            folder = out.joinpath(*filter(None, (_name(first), study, series)))
+            self._folders[out, first, study, series] = folder
+        return folder / f"{instance}.dcm"
 
     def _mapping(self, done: Rewritten, subject: Subject) -> tuple[tuple[str, ...], ...]:
         """Return kind, old, new and shift of what was replaced."""
@@ -490,7 +533,7 @@ def _read(path: str) -> bytes | mmap:
         if not stat.S_ISREG(status.st_mode):
             raise InputError("not a regular file")
         if status.st_size >= _LARGE:
-            return mmap(descriptor, status.st_size, prot=PROT_READ)
+            return mmap(descriptor, status.st_size, MAP_ALL, PROT_READ)
         content = os.read(descriptor, status.st_size + 1)
         if len(content) != status.st_size:
             raise InputError("it has changed while it was read")
@@ -503,29 +546,14 @@ def _text(value: bytes) -> str:
     return value.strip(b" \0").decode("latin-1")
 
 
-def _opaque(keys: Keys, patient: str) -> bytes:
-    return keys.hash(b"patient\0" + patient.encode("latin-1", "replace"))
-
-
 def _name(text: str) -> str:
     """Return what may be the name of a folder."""
     return "".join(c if c.isalnum() or c in "._-" else "_" for c in text).strip(".")
 
 
-def _new_uid(done: Rewritten, tag: int, keys: Keys) -> str:
-    """Return a UID of the top level as it is now, or one that stands for the lack of it."""
-    old = done.facts.get(tag, b"").strip(b" \0")
-    new = done.uids.get(old, old) or keys.uid(b"none")
-    text = new.decode("latin-1")
-    return text if all(c in "0123456789." for c in text) and ".." not in text else _name(text)
-
-
-def _content(header: Header, done: Rewritten) -> list[Piece]:
+def _content(identity: dict[int, str], syntax: str, done: Rewritten) -> list[Piece]:
     """Return a whole file: an empty preamble and file meta of our own, then the data set."""
-    old = header.sop_instance_uid.encode()
-    instance = done.uids.get(old, old).decode()
-    syntax = header.transfer_syntax_uid
-    meta = file_meta(header.sop_class_uid, instance, syntax)
+    meta = file_meta(identity[_SOP_CLASS], identity[_SOP_INSTANCE], syntax)
     if encoding_of(syntax).deflated:
         packer = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
         packed = packer.compress(b"".join(done.pieces)) + packer.flush()

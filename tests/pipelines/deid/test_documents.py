@@ -14,6 +14,7 @@ from tests.pipelines.deid.objects import released, worker
 from tests.pipelines.deid.pictures import save
 from tests.pipelines.deid.test_structured import report
 from tests.pixels.images import UID, convert, encoded
+from tests.writing import element
 
 BASE = "1.2.840.10008.5.1.4.1.1.104."
 
@@ -92,3 +93,13 @@ def test_dciodvfy_finds_no_error_in_a_replaced_pdf_that_was_not_there(tmp_path):
         return {line for line in said.splitlines() if line.startswith("Error")}
 
     assert errors(out) <= errors(path)
+
+
+def test_what_one_object_gets_is_not_given_to_the_next(tmp_path):
+    path = save(tmp_path / "in.dcm", encoded(document("1")))
+    working = worker(tmp_path / "out")
+    found = working._understood(memoryview(path.read_bytes()))
+    for value in (b"first!", b"second"):
+        added = element(0x04000500, "SQ", b"") + value
+        pieces = working._rewritten(found, {0x04000500: added}).pieces
+        assert value in b"".join(pieces)

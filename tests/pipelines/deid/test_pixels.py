@@ -243,12 +243,20 @@ def test_extended_offset_table_says_where_frames_are_now():
 
 @pytest.mark.parametrize(
     "boxes",
-    [[(0, 0, 32, 5)], [(0, 0, 5, 24)], [(9, 9, 3, 20)], [(0, 0, 5, 5), (0, 0, 99, 99)]],
+    [[(0, 0, 33, 5)], [(0, 0, 5, 25)], [(9, 9, 3, 20)], [(0, 0, 5, 5), (0, 0, 99, 99)]],
     ids=["wide", "high", "backwards", "second"],
 )
 def test_region_that_makes_no_sense_is_withheld(tmp_path, boxes):
     path = save_dataset(tmp_path / "in.dcm", ultrasound(gray(8), *boxes))
     assert "region" in cleaned(tmp_path, path, code="burned-in").message
+
+
+def test_region_of_a_scanner_that_miscounts_by_one_ends_at_the_edge(tmp_path):
+    path = save_dataset(tmp_path / "in.dcm", ultrasound(gray(8), (2, 3, 32, 24)))
+    before, after = pydicoms(path.read_bytes()), pydicoms(cleaned(tmp_path, path))
+    assert (after[:, 3:, 2:] == before[:, 3:, 2:]).all()
+    assert not after[:, :3].any()
+    assert not after[:, :, :2].any()
 
 
 def test_region_without_a_place_is_withheld(tmp_path):
