@@ -104,7 +104,7 @@ CASES = [
         "pacs ",
         {
             *("echoscu", "findscu", "getscu", "index", "movescu", "storescu", "storescp"),
-            *("anonymize", "demo"),
+            *("anonymize", "reidentify", "transcode", "demo"),
         },
     ),
     (

@@ -100,6 +100,6 @@ def test_what_one_object_gets_is_not_given_to_the_next(tmp_path):
     working = worker(tmp_path / "out")
     found = working._understood(memoryview(path.read_bytes()))
     for value in (b"first!", b"second"):
-        added = element(0x04000500, "SQ", b"") + value
-        pieces = working._rewritten(found, {0x04000500: added}).pieces
+        added = element(0x00280301, "CS", value)
+        pieces = working._rewritten(found, {0x00280301: added}).pieces
         assert value in b"".join(pieces)
