@@ -49,6 +49,11 @@ COMMANDS: tuple[Command, ...] = (
     Command("validate", "pacs_cli.commands.validate", "Find what breaks the standard in files."),
     Command("anonymize", "pacs_cli.commands.anonymize", "De-identify files, each output proven."),
     Command(
+        "reidentify",
+        "pacs_cli.commands.reidentify",
+        "Give objects back the values that were sealed in them.",
+    ),
+    Command(
         "transcode",
         "pacs_cli.commands.transcode",
         "Bring files into another transfer syntax, the pixels kept.",

@@ -104,7 +104,16 @@ CASES = [
         "pacs ",
         {
             *("echoscu", "findscu", "getscu", "index", "movescu", "storescu", "storescp"),
-            *("anonymize", "demo", "diff", "dump", "send-batch", "transcode", "validate"),
+            *(
+                "anonymize",
+                "demo",
+                "diff",
+                "dump",
+                "reidentify",
+                "send-batch",
+                "transcode",
+                "validate",
+            ),
         },
     ),
     (

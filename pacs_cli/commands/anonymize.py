@@ -18,6 +18,7 @@ EXAMPLES = (
     ("pacs anonymize more/ out/ --key-file trial.key -j 4", "the same patients, later"),
     ("pacs anonymize scans/ out/ --retain modified-dates,device", "with options of PS3.15"),
     ("pacs anonymize scans/ out/ --rule 'StudyDescription = keep'", "with a rule of one's own"),
+    ("pacs anonymize scans/ out/ --encrypt-to trust.pem", "with the originals sealed"),
     ("pacs anonymize scans/ out/ --dry-run --diff", "what would change"),
     ("pacs anonymize --explain --profile tcia", "what becomes of every attribute"),
     ("pacs anonymize verify scans/ out/", "prove what any tool has written"),

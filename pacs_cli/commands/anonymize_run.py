@@ -55,10 +55,12 @@ def release(
     report_file: Path | None,
 ) -> Exit:
     """De-identify everything, show what became of it, and return the exit code."""
+    from pacs_cli.pipelines.deid.encrypt import read_certificate
     from pacs_cli.pipelines.deid.run import Run
     from pacs_cli.pipelines.deid.work import Settings
     from pacs_cli.pipelines.files import Found, find_files, named_files
 
+    sealed_to = key_options.encrypt_to
     inputs, out = asked.inputs()
     is_file = out is not None and _is_file(inputs, out)
     keys = key_options.keys(policy)
@@ -74,6 +76,7 @@ def release(
         quarantine=quarantine,
         wants_mapping=key_options.mapping_out is not None,
         wants_changes=asked.diff,
+        certificate=read_certificate(sealed_to) if sealed_to else b"",
     )
     found = list(find_files(named_files(inputs, asked.files.from_file), asked.files.follow))
     count = sum(isinstance(each, Found) for each in found)

@@ -109,6 +109,9 @@ class KeyOptions:
         Path | None,
         _words("--mapping-out", "FILE", "Write who was whom, for its owner alone.", _KEYS),
     ] = None
+    encrypt_to: Annotated[
+        Path | None, _words("--encrypt-to", "CERT.pem", "Seal original values in outputs.", _KEYS)
+    ] = None
     date_shift: Annotated[
         str | None,
         _words(

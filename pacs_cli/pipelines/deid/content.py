@@ -1,70 +1,123 @@
 """Where pixels, structured content and documents are dealt with; what cannot be is refused.
 
-Nothing that was asked for is left undone in silence: without the module for it a policy is refused,
-or the object withheld.
+Nothing that was asked for is left undone in silence: without what it needs a policy is refused, or
+the object withheld.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING
 
+from pacs_cli.dicom.elements import pick
 from pacs_cli.dicom.encoding import Encoding
-from pacs_cli.errors import UsageError
+from pacs_cli.errors import InputError
+from pacs_cli.pipelines.deid.documents import is_document, replacement, replacing
+from pacs_cli.pipelines.deid.pixels import (
+    FACT_TAGS,
+    DeviceRules,
+    PixelDecision,
+    PixelFacts,
+    decide,
+    load_rules,
+    regions_in,
+)
 from pacs_cli.pipelines.deid.policy import Policy
-from pacs_cli.pipelines.deid.subject import ContentCleaner
+from pacs_cli.pipelines.deid.subject import ContentCleaner, Removed, Subject
 
-#: Encapsulated PDF, CDA, STL, OBJ and MTL (PS3.4 B.5).
-_DOCUMENTS = "1.2.840.10008.5.1.4.1.1.104."
-#: Secondary Capture, and its multi-frame kinds: screenshots and scans of paper.
-_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+if TYPE_CHECKING:
+    from pacs_cli.pipelines.deid.blanking import Blanked
 
-_BURNED_IN_ANNOTATION = 0x00280301
+__all__ = ("FACT_TAGS", "check", "content_cleaner", "is_document", "judge_pixels")
 
-#: Values of the top level that what is done to pixels depends on.
-FACT_TAGS = frozenset({_BURNED_IN_ANNOTATION})
-
-
-class Verdict(NamedTuple):
-    """What is done with the pixels of an object: `keep`, `warn` or `quarantine`, and why."""
-
-    action: str
-    reason: str = ""
+_REGIONS = 0x00186011
+_PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 
 
 def check(policy: Policy) -> None:
     """Refuse a policy that cannot be carried out; UsageError."""
-    refused = {
-        "--clean pixels": "pixels" in policy.clean,
-        "--clean structured": "structured" in policy.clean,
-        "--burned-in clean": policy.burned_in == "clean",
-        "--documents replace": policy.documents == "replace",
-        "--pixel-rules": bool(policy.pixel_rules),
-    }
-    for option, is_asked in refused.items():
-        if is_asked:
-            raise UsageError(f"{option} is not in this version")
+    _rules(policy.pixel_rules)
+    if "pixels" in policy.clean or policy.burned_in == "clean" or policy.pixel_rules:
+        from pacs_cli.pixels.codecs import require_codecs
+
+        require_codecs()
 
 
-def is_document(sop_class_uid: str) -> bool:
-    """Whether an object is a document in a wrapping, of which nothing can be told."""
-    return sop_class_uid.startswith(_DOCUMENTS)
+@cache
+def _rules(text: str) -> DeviceRules:
+    return load_rules(text)
 
 
-def judge_pixels(policy: Policy, sop_class_uid: str, facts: dict[int, bytes]) -> Verdict:
-    """Return what is to be done about what is written in the pixels of an object."""
-    if policy.burned_in == "ignore":
-        return Verdict("keep")
-    burned_in = facts.get(_BURNED_IN_ANNOTATION, b"").strip(b" \0")
-    if burned_in == b"YES":
-        return Verdict(policy.burned_in, "BurnedInAnnotation is YES")
-    is_capture = sop_class_uid == _SECONDARY_CAPTURE or sop_class_uid.startswith(
-        f"{_SECONDARY_CAPTURE}."
-    )
-    if is_capture and burned_in != b"NO":
-        return Verdict(policy.burned_in, "a secondary capture")
-    return Verdict("keep")
+def replaced_document(sop_class_uid: str, encoding: Encoding) -> dict[int, bytes] | None:
+    """Return the elements that put a document that says nothing in the place of another.
+
+    None for a kind of document of which there is none.
+    """
+    document = replacement(sop_class_uid)
+    if document is None:
+        return None
+    return replacing(document, encoding, sop_class_uid.endswith(".2"))
 
 
-def content_cleaner(policy: Policy, encoding: Encoding) -> ContentCleaner | None:  # noqa: ARG001
+def judge_pixels(
+    policy: Policy, facts: dict[int, bytes], data: bytes | memoryview, encoding: Encoding
+) -> PixelDecision:
+    """Return what is to be done about what is written in the pixels of an object.
+
+    facts  of `FACT_TAGS`
+    data   the whole object, of which more is read where a decision needs it
+    """
+    rules = _rules(policy.pixel_rules)
+    wants_regions = "pixels" in policy.clean or policy.burned_in == "clean"
+    tags = rules.tags | (_PIXELS if rules.rules or wants_regions else frozenset())
+    if not tags:
+        return decide(PixelFacts(facts, (), encoding.little), rules, policy.burned_in, False)
+    found = pick(data, encoding, tags | {_REGIONS})
+    if not found.keys() & _PIXELS:
+        # there is nothing that something could be written in
+        return PixelDecision("keep")
+    value = found.pop(_REGIONS, None)
+    try:
+        regions = regions_in(value, encoding) if value and wants_regions else ()
+    except InputError as error:
+        return PixelDecision("quarantine", str(error))
+    values = {**found, **facts}
+    seen = PixelFacts(values, regions, encoding.little)
+    return decide(seen, rules, policy.burned_in, "pixels" in policy.clean)
+
+
+def blanked(
+    pixel_data: bytes | memoryview,
+    encoding: Encoding,
+    syntax_uid: str,
+    data: bytes | memoryview,
+    decision: PixelDecision,
+) -> Blanked:
+    """Return pixel data with blank regions; InputError when that cannot be done.
+
+    data  the whole object
+    """
+    from pacs_cli.pipelines.deid.blanking import IMAGE_TAGS, blank
+
+    return blank(pixel_data, encoding, syntax_uid, pick(data, encoding, IMAGE_TAGS), decision)
+
+
+def content_cleaner(policy: Policy) -> ContentCleaner | None:
     """Return what cleans structured content, None where the policy does not ask for it."""
-    return None
+    if "structured" not in policy.clean:
+        return None
+    from pacs_cli.pipelines.deid.structured import Cleaning, clean_content
+
+    columns = policy.columns
+
+    def clean(
+        sequence: bytes,
+        encoding: Encoding,
+        subject: Subject,
+        charset: bytes,
+        removed: list[Removed],
+    ) -> bytes:
+        cleaning = Cleaning(columns, subject.words, subject.days, charset)
+        return clean_content(sequence, encoding, cleaning, removed)
+
+    return clean

@@ -66,6 +66,8 @@ METHOD_CODES = {
 PATIENT_NAME, PATIENT_ID, BIRTH_DATE = 0x00100010, 0x00100020, 0x00100030
 _LENGTH_TO_END, _PADDING = 0x00080001, 0xFFFCFFFC
 _CODING_SCHEME_UID = 0x0008010C
+#: Date and time, date, time, name and text of content items (PS3.3 table C.17.3-7).
+_CONTENT_VALUES = frozenset({0x0040A120, 0x0040A121, 0x0040A122, 0x0040A123, 0x0040A160})
 
 #: Compiled decisions that are kept; what a hostile file adds beyond them is decided each time.
 _MOST_LEVELS = 20_000
@@ -96,11 +98,13 @@ class Mode(IntEnum):
     DUMMY  as the sequence is to be a dummy: structure and references stay, texts, codes and
            measurements do not
     CLEAN  as the sequence is to be cleaned: texts are
+    CONTENT  as they are content items, whose values have been decided by their concepts
     """
 
     NORMAL = 0
     DUMMY = 1
     CLEAN = 2
+    CONTENT = 3
 
 
 class Decision(NamedTuple):
@@ -206,6 +210,8 @@ class Policy:
         rule = self._rule(path, vrs, creator)
         if rule is not None:
             return self._by_rule(rule, own, iod, path)
+        if mode is Mode.CONTENT and tag in _CONTENT_VALUES:
+            return Decision(Kind.KEEP, own, "by its concept, table E.3.4-1")
         if tag & 0x10000:
             if not self._is_safe(tag, creator):
                 return Decision(Kind.REMOVE, own, "private")

@@ -32,6 +32,7 @@ from pacs_cli.dicom.encoding import (
 from pacs_cli.errors import MalformedDataset
 from pacs_cli.pipelines.deid.changing import LONG_VRS, Context, Found, changed, element, header
 from pacs_cli.pipelines.deid.creators import Creators
+from pacs_cli.pipelines.deid.parts import bounds
 from pacs_cli.pipelines.deid.policy import Decision, Kind, Level, Mode
 from pacs_cli.pipelines.deid.subject import (
     MOST_REMEMBERED,
@@ -49,9 +50,10 @@ from pacs_cli.pipelines.deid.subject import (
 _CHARACTER_SET = 0x00080005
 _PIXEL_DATA = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 
-#: Elements of a part that is compared as a whole, how many there are, and bytes of one.
-_IN_PART, _MOST_PARTS, _MOST_COMPARED = 8, 256, 64 * 1024
-_FIRST_PIXELS = 0x7FE00000
+#: ContentSequence, and the content items of a step of a specimen's preparation.
+_CONTENT_SEQUENCES = frozenset({0x0040A730, 0x00400612})
+#: Bytes of a part that is compared as a whole.
+_MOST_COMPARED = 64 * 1024
 
 #: Bytes of an element of which it is remembered what becomes of it.
 _MOST_MEMORABLE = 1024
@@ -125,7 +127,7 @@ class _Rewriting:
         key = (place.level, place.encoding)
         parts = self._subject.parts.get(key)
         if parts is None:
-            parts = [Part(tag) for tag in self._bounds(place)]
+            parts = [Part(tag) for tag in bounds(self.view, place.encoding)]
             self._subject.parts[key] = parts
         for part in parts:
             state = (len(self.pending), place.charset)
@@ -157,31 +159,6 @@ class _Rewriting:
         total.add(self.done)
         self.done = total
         return offset
-
-    def _bounds(self, place: _Place) -> list[int]:
-        """Return tags that part the top level: each private group, and some elements of others."""
-        view, encoding, offset = self.view, place.encoding, 0
-        bounds: list[int] = []
-        last, count = -1, 0
-        while offset < len(view):
-            tag, vr, length, start = header_at(view, offset, encoding.explicit, encoding.little)
-            if tag >= _FIRST_PIXELS or len(bounds) > _MOST_PARTS:
-                break
-            group = tag >> 16
-            if group != last and (group & 1 or last & 1):
-                bounds.append(group << 16)
-                last, count = group, 0
-            count += 1
-            if not group & 1 and count > _IN_PART:
-                bounds.append(tag)
-                count = 1
-            last = group
-            if length == UNDEFINED:
-                offset = skip(view, start, encoding_within(vr, view, start, encoding))
-            else:
-                offset = start + length
-        ascending = [tag for number, tag in enumerate(bounds) if tag > max(bounds[:number] or [8])]
-        return [*ascending, _FIRST_PIXELS]
 
     def dataset(
         self, offset: int, end: int, is_bounded: bool, place: _Place
@@ -486,15 +463,17 @@ class _Rewriting:
                 return [], stop
             self._note(found, place, self.done.emptied)
             return [element(place.encoding, found.tag, decision.vr, b"")], stop
-        if kind is Kind.CONTENT and self._content is not None and place.encoding == encoding:
+        is_content = place.level.mode is Mode.CONTENT and found.tag in _CONTENT_SEQUENCES
+        is_cleaned = kind is Kind.CONTENT and not is_content and place.encoding == encoding
+        if is_cleaned and self._content is not None:
             stop = end if is_bounded else skip(self.view, found.start, encoding)
-            whole = bytes(self.view[found.offset : stop])
-            new = self._content(whole, encoding, self._subject, self.done.removed)
-            return [memoryview(new)], stop
+            return self._cleaned(found, stop, place), stop
         if place.depth >= DEFAULT_BOUNDS.depth:
             raise too_deep(DEFAULT_BOUNDS.depth, found.offset)
         mode = place.level.mode
-        if kind in (Kind.DUMMY, Kind.CONTENT):
+        if mode is Mode.CONTENT:
+            mode = Mode.CONTENT if is_content else Mode.NORMAL
+        elif kind in (Kind.DUMMY, Kind.CONTENT):
             mode = Mode.DUMMY
         elif kind is Kind.CLEAN:
             mode = Mode.CLEAN
@@ -505,6 +484,28 @@ class _Rewriting:
         length = UNDEFINED if found.length == UNDEFINED else sum(map(len, pieces))
         written = found.vr if found.vr in LONG_VRS else "UN"
         return [header(place.encoding, found.tag, written, length), *pieces], stop
+
+    def _cleaned(self, found: Found, stop: int, place: _Place) -> list[Piece]:
+        """Return a sequence of content items: cleaned by concept, then like any other."""
+        assert self._content is not None
+        whole, done = bytes(self.view[found.offset : stop]), self.done
+        new = memoryview(
+            self._content(whole, place.encoding, self._subject, place.charset, done.removed)
+        )
+        if not new:
+            self._note(found, place, done.dropped)
+            return []
+        inner = _Rewriting(new, self._subject, self._facts, self._content)
+        inner.done, inner._left = done, self._left
+        tag, vr, length, start = header_at(new, 0, place.encoding.explicit, place.encoding.little)
+        level = place.level.child(tag, Mode.CONTENT)
+        within = _Place(place.encoding, level, place.depth + 1, place.charset)
+        pieces, is_changed, _ = inner._items(start, len(new), length != UNDEFINED, within)
+        self._left = inner._left
+        if not is_changed:
+            return [new]
+        size = UNDEFINED if length == UNDEFINED else sum(map(len, pieces))
+        return [header(place.encoding, tag, vr or "SQ", size), *pieces]
 
     def _items(
         self, offset: int, end: int, is_bounded: bool, place: _Place

@@ -77,9 +77,9 @@ class Subject:
         return self.keys.hash(b"patient\0" + self.patient.encode("latin-1", "replace"))
 
 
-#: Cleans a sequence of structured content: the elements from its header on, in an encoding, to what
-#: they become; None where the module is not there.
-ContentCleaner = Callable[[bytes, Encoding, Subject, list[Removed]], bytes]
+#: Cleans a sequence of structured content: from its header on, in an encoding and character set, to
+#: what becomes of it, b"" for nothing. What is gone is added to the list.
+ContentCleaner = Callable[[bytes, Encoding, Subject, bytes, list[Removed]], bytes]
 
 
 #: Tags and elements, as they are written in an encoding.

@@ -28,15 +28,24 @@ from pacs_cli.pipelines.deid.bookkeeping import additions
 from pacs_cli.pipelines.deid.changing import is_well_known
 from pacs_cli.pipelines.deid.content import (
     FACT_TAGS,
+    blanked,
     content_cleaner,
     is_document,
     judge_pixels,
+    replaced_document,
 )
 from pacs_cli.pipelines.deid.keys import Keys
 from pacs_cli.pipelines.deid.output import MAP_ALL, Occupied, Output
+from pacs_cli.pipelines.deid.pixels import PixelDecision
 from pacs_cli.pipelines.deid.policy import Level, Policy
 from pacs_cli.pipelines.deid.rewrite import rewrite
-from pacs_cli.pipelines.deid.subject import Additions, Piece, Rewritten, Subject
+from pacs_cli.pipelines.deid.subject import (
+    Additions,
+    ContentCleaner,
+    Piece,
+    Rewritten,
+    Subject,
+)
 from pacs_cli.pipelines.deid.verify import Class, Needle
 from pacs_cli.pipelines.deid.watch import Watch
 
@@ -76,6 +85,7 @@ class Settings:
 
     out       the folder, or with `is_file` the one file
     names     what the folders and files are called by: `uid` or `pseudonym`
+    certificate  to whom the original values are sealed, in PEM; b"" for nobody
     """
 
     policy: Policy
@@ -89,6 +99,7 @@ class Settings:
     quarantine: Path | None = None
     wants_mapping: bool = False
     wants_changes: bool = False
+    certificate: bytes = b""
 
 
 class Outcome(NamedTuple):
@@ -117,13 +128,17 @@ class Outcome(NamedTuple):
 
 
 class _Object(NamedTuple):
-    """A data set, what its file says of it, and whose it is."""
+    """A data set, what its file says of it, and whose it is.
+
+    pixels  what stands in the place of its pixel data, where that was cleaned
+    """
 
     header: Header
     data: bytes | memoryview
     encoding: Encoding
     level: Level
     subject: Subject
+    pixels: bytes | None = None
 
 
 @dataclass
@@ -143,6 +158,8 @@ class Worker:
         self._made: set[Path] = set()
         self._folders: dict[tuple[Path, str, str, str], Path] = {}
         self._told: tuple[bytes, tuple[Needle, ...]] = (b"", ())
+        self._cleaner: ContentCleaner | None = None
+        self._has_cleaner = False
 
     def batch(self, paths: list[str]) -> list[Outcome]:
         """Return what becomes of some files; raises nothing."""
@@ -177,17 +194,71 @@ class Worker:
         found = self._understood(memoryview(_read(path)))
         header, policy = found.header, self.settings.policy
         if is_document(header.sop_class_uid):
-            raise Withheld("document", "an encapsulated document, of which nothing can be told")
+            return self._document(path, found)
         done = self._rewritten(found)
-        verdict = judge_pixels(policy, header.sop_class_uid, done.facts)
-        if verdict.action not in ("keep", "warn"):
+        verdict = judge_pixels(policy, done.facts, found.data, found.encoding)
+        if verdict.action == "quarantine":
             raise Withheld("burned-in", f"{verdict.reason}; identity may stand in its pixels")
+        others: dict[int, bytes] = {}
+        if verdict.action == "clean":
+            found, done, others = self._blanked(found, done, verdict)
+        return self._finished(
+            path, found, done, others, verdict.reason if verdict.action == "warn" else ""
+        )
+
+    def _document(self, path: str, found: _Object) -> Outcome:
+        """Return what becomes of an encapsulated document."""
+        others = None
+        if self.settings.policy.documents == "replace":
+            others = replaced_document(found.header.sop_class_uid, found.encoding)
+        if others is None:
+            raise Withheld("document", "an encapsulated document, of which nothing can be told")
+        return self._finished(path, found, self._rewritten(found, others), others, "")
+
+    def _blanked(
+        self, found: _Object, done: Rewritten, verdict: PixelDecision
+    ) -> tuple[_Object, Rewritten, dict[int, bytes]]:
+        """Return an object whose pixels are to be cleaned, rewritten with these."""
+        if done.pixels is None:
+            raise Withheld("burned-in", "its pixels are not where they could be cleaned")
+        syntax = found.header.transfer_syntax_uid
+        try:
+            made = blanked(done.pieces[done.pixels], found.encoding, syntax, found.data, verdict)
+        except InputError as error:
+            raise Withheld("burned-in", f"cannot clean its pixels: {error}") from None
+        done = self._rewritten(found, made.changes)
+        self._put_pixels(done, made.element)
+        header = found.header._replace(transfer_syntax_uid=made.syntax)
+        return found._replace(header=header, pixels=made.element), done, made.changes
+
+    def _put_pixels(self, done: Rewritten, pixels: bytes) -> None:
+        if done.pixels is None:
+            raise Withheld("burned-in", "its pixels are not where they could be cleaned")
+        done.pieces[done.pixels] = memoryview(pixels)
+
+    def _sealed(self, found: _Object, done: Rewritten, others: dict[int, bytes]) -> Rewritten:
+        """Return an object rewritten with its original values sealed in it."""
+        from pacs_cli.pipelines.deid.encrypt import ENCRYPTED_SEQUENCE, originals, seal
+
+        values = originals(found.data, b"".join(done.pieces), found.encoding, others.keys())
+        sealed = seal(values, self.settings.certificate, found.encoding)
+        done = self._rewritten(found, {**others, ENCRYPTED_SEQUENCE: sealed})
+        if found.pixels is not None:
+            self._put_pixels(done, found.pixels)
+        return done
+
+    def _finished(
+        self, path: str, found: _Object, done: Rewritten, others: dict[int, bytes], warning: str
+    ) -> Outcome:
+        """Release an object that is rewritten; `others` are what was added to it."""
+        if self.settings.certificate:
+            done = self._sealed(found, done, others)
         identity = self._identity(done, found)
-        content = _content(identity, header.transfer_syntax_uid, done)
+        content = _content(identity, found.header.transfer_syntax_uid, done)
         place = self._place(identity, found.subject)
         outcome = Outcome(
             path,
-            warning=verdict.reason,
+            warning=warning,
             patient=found.subject.opaque,
             size=sum(map(len, content)),
             mapping=self._mapping(done, found.subject) if self.settings.wants_mapping else (),
@@ -233,11 +304,14 @@ class Worker:
             self._subjects[patient] = subject
         return subject
 
-    def _rewritten(self, found: _Object) -> Rewritten:
+    def _rewritten(self, found: _Object, others: dict[int, bytes] | None = None) -> Rewritten:
+        """Carry out the policy; `others` are elements that this object gets as well."""
         policy = self.settings.policy
         if self._additions is None:
             self._additions = additions(policy)
-        cleaner = content_cleaner(policy, found.encoding)
+        added = additions(policy, others) if others else self._additions
+        if not self._has_cleaner:
+            self._cleaner, self._has_cleaner = content_cleaner(policy), True
 
         def once(subject: Subject) -> Rewritten:
             return rewrite(
@@ -245,13 +319,17 @@ class Worker:
                 found.encoding,
                 found.level,
                 subject,
-                self._additions,
+                added,
                 _FACTS,
-                cleaner,
+                self._cleaner,
             )
 
-        done = once(found.subject)
-        has_texts = "descriptors" in policy.clean or any(r.action == "clean" for r in policy.rules)
+        # what became of a part of another object has what that one got
+        subject = replace(found.subject, parts={}) if others else found.subject
+        done = once(subject)
+        has_texts = bool({"descriptors", "graphics"} & policy.clean) or any(
+            rule.action == "clean" for rule in policy.rules
+        )
         if has_texts:
             # only now is it known what must not stand in a text
             words = {
