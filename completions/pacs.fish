@@ -579,6 +579,7 @@ complete -c pacs -n '__fish_seen_subcommand_from transcode' -l render-to-8bit -d
 complete -c pacs -n '__fish_seen_subcommand_from transcode' -l max-pixels -r -d 'Refuse larger frames. [default: 268435456]  [x>=1]'
 complete -c pacs -n '__fish_seen_subcommand_from transcode' -s j -l jobs -r -d 'Use N processes, for one file with many frames N threads. [default: one for each processor]  [1<=x<=256]'
 complete -c pacs -n '__fish_seen_subcommand_from transcode' -l if-syntax -r -d 'Take only files in these transfer syntaxes.'
+complete -c pacs -n '__fish_seen_subcommand_from transcode' -l overwrite -d 'Replace outputs that are there already.'
 complete -c pacs -n '__fish_seen_subcommand_from transcode' -l skip-same -d 'Leave files out that are in SYNTAX already.'
 complete -c pacs -n '__fish_seen_subcommand_from transcode' -l in-place -d 'Replace each file itself, once it is whole.'
 complete -c pacs -n '__fish_seen_subcommand_from transcode' -l dry-run -d 'Show what would be done; write nothing.'

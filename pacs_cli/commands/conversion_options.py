@@ -31,6 +31,10 @@ class ChoiceOptions:
             "--if-syntax", metavar="LIST", help="Take only files in these transfer syntaxes."
         ),
     ] = None
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace outputs that are there already."),
+    ] = False
     skip_same: Annotated[
         bool, typer.Option("--skip-same", help="Leave files out that are in SYNTAX already.")
     ] = False

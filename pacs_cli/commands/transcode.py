@@ -110,5 +110,6 @@ def _settings(
         choice.is_dry_run,
         files.follow,
         loss.options(target),
+        choice.overwrite,
     )
     return settings, named

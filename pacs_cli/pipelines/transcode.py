@@ -28,6 +28,7 @@ class Settings:
     syntaxes     only files in these are taken; empty for all
     skips_same   files in the target already are left out, not copied
     is_rehearsal nothing is written
+    overwrites   whether an output takes the place of what is there
     """
 
     target: str
@@ -38,6 +39,7 @@ class Settings:
     is_rehearsal: bool = False
     follow: bool = False
     options: Options = field(default_factory=Options)
+    overwrites: bool = False
 
 
 class Converted(NamedTuple):
@@ -136,7 +138,7 @@ def _placed(part: str, job: _Job, done: Done, settings: Settings) -> Converted:
         if settings.output is None:
             shutil.copymode(job.path, part)
             _sync(part)
-        os.replace(part, job.output)  # noqa: PTH105 names that are no text
+        _name(part, job.output, settings)
     except OSError as error:
         with suppress(OSError):
             os.unlink(part)  # noqa: PTH108 as above
@@ -153,13 +155,22 @@ def _copied(job: _Job, settings: Settings) -> Converted:
     try:
         _make_folder(job.output)
         shutil.copyfile(job.path, part)
-        os.replace(part, job.output)  # noqa: PTH105 names that are no text
+        _name(part, job.output, settings)
     except OSError as error:
         with suppress(OSError):
             os.unlink(part)  # noqa: PTH108 as above
         return _failed(job, f"{job.output}: {_reason(error)}", settings, Exit.OUTPUT)
     done = replace(done, written=job.header.file_size)
     return Converted(job.path, job.output, "copied", done, settings.target)
+
+
+def _name(part: str, output: str, settings: Settings) -> None:
+    """Give a whole file its name; raises FileExistsError when another has it by now."""
+    if settings.output is None or settings.overwrites:
+        os.replace(part, output)  # noqa: PTH105 names that are no text
+    else:
+        os.link(part, output)
+        os.unlink(part)  # noqa: PTH108 as above
 
 
 def _seen(header: Header) -> Done:
@@ -254,6 +265,9 @@ def _examined(found: Found, output: str, settings: Settings) -> _Job | Converted
     job = _Job(path, output, header)
     if settings.output is not None and Path(output).exists() and Path(path).samefile(output):
         return _failed(job, "it would be replaced; --in-place does that", settings, Exit.OUTPUT)
+    if settings.output is not None and not settings.overwrites and os.path.lexists(output):
+        reason = f"{output} is there already; --overwrite replaces it"
+        return _failed(job, reason, settings, Exit.OUTPUT)
     return job
 
 

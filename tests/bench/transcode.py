@@ -54,7 +54,8 @@ def each_by_a_process(command: Sequence[str], files: Sequence[Path], out: Path) 
 def ours(files: Sequence[Path], out: Path, name: str, jobs: int) -> Cost:
     """What one run of ours costs."""
     command = [sys.executable, "-m", "pacs_cli", "transcode", *map(str, files), str(out) + "/"]
-    return timed([[*command, "--to", name, "-j", str(jobs), "-q", *VERIFY]])
+    options = ["--overwrite", "-j", str(jobs), "-q", *VERIFY]
+    return timed([[*command, "--to", name, *options]])
 
 
 VERIFY: list[str] = []

@@ -93,6 +93,19 @@ def test_input_is_never_replaced_without_being_asked(pacs, scans):
     assert (scans / "a.dcm").read_bytes() == before
 
 
+@pytest.mark.parametrize("to", ["j2k", "explicit"], ids=["coded", "copied"])
+def test_output_that_is_there_stays_unless_it_is_to_be_replaced(pacs, scans, tmp_path, to):
+    out = tmp_path / "o.dcm"
+    out.write_bytes(b"another object")
+    result = pacs("transcode", scans / "a.dcm", out, "--to", to)
+    assert result.exit == Exit.OUTPUT
+    assert "o.dcm is there already; --overwrite replaces it" in result.stderr
+    assert out.read_bytes() == b"another object"
+    assert pacs("transcode", scans / "a.dcm", out, "--to", to, "--overwrite").exit == Exit.OK
+    assert numpy.array_equal(pixels(out), GREY)
+    assert not list(tmp_path.glob(".*.part"))
+
+
 def test_dry_run_writes_nothing(pacs, scans, tmp_path):
     result = pacs("transcode", scans, tmp_path / "out", "--to", "j2k", "--dry-run", "--json")
     assert result.exit == Exit.OK
