@@ -24,6 +24,7 @@ from pacs_cli.wire.negotiation import (
     Result,
 )
 from pacs_cli.wire.pdu import ProposedContext
+from pacs_cli.wire.states import State
 from pacs_cli.wire.userinfo import RoleSelection, UserInformation
 
 #: Storage Commitment Push Model, and its well-known instance (PS3.4 J.3.5).
@@ -163,7 +164,9 @@ class CommitmentSession(Session):
     def _answer_report(self, context_id: int, request: Command) -> None:
         self._event, self._report_came = None, True
         status = self._take(self.contexts[context_id].transfer_syntax, bytes(self._event_data))
-        self._send(context_id, response_to(request, status))
+        if self._association.state is State.ESTABLISHED:
+            # once we release there is no answer: the peer reports again, to who listens then
+            self._send(context_id, response_to(request, status))
 
 
 def send_report(target: Target, commitment: Commitment, convert: Callable[[str], bytes]) -> None:

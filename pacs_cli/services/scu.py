@@ -164,8 +164,8 @@ class Session:
         return self._channel.fileno()
 
     def has_arrived(self, seconds: float) -> bool:
-        """Whether the peer says something by then."""
-        return self._channel.has_arrived(seconds)
+        """Whether the peer says something by then, or has said more than was asked for yet."""
+        return self._association.has_unread or self._channel.has_arrived(seconds)
 
     def wait_for_room_by(self, await_room: Callable[[int, float], bool]) -> None:
         """Have somebody else wait when the peer does not read: see `Channel.await_room`."""

@@ -322,6 +322,11 @@ class Association:
         self._pending.clear()
 
     @property
+    def has_unread(self) -> bool:
+        """Whether bytes have come of which no event was told yet, be it in the middle of one."""
+        return self._start != self._end
+
+    @property
     def is_over(self) -> bool:
         """Whether the connection has no further use: nothing to say and nothing to hear."""
         return self.state is State.IDLE and not self._pending

@@ -201,11 +201,16 @@ class Asking:
     def __init__(self) -> None:
         self.reports: list = []
         self.came = threading.Event()
+        self.refused = threading.Event()
 
     def take(self, event):
         self.reports.append((event.event_type, event.event_information))
         self.came.set()
         return 0, None
+
+    def note(self, event):
+        if type(event.message).__name__ == "N_EVENT_REPORT_RSP":
+            self.refused.set()
 
     def ask(self, port: int, is_listening_here: bool) -> tuple:
         """Ask our archive; return the event type and the event information."""
@@ -221,13 +226,18 @@ class Asking:
             item = Dataset()
             item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = reference
             asked.ReferencedSOPSequence.append(item)
-        handlers = [(evt.EVT_N_EVENT_REPORT, self.take)] if is_listening_here else []
+        handlers = [(evt.EVT_N_EVENT_REPORT, self.take)]
+        if not is_listening_here:
+            handlers = [
+                (evt.EVT_N_EVENT_REPORT, lambda event: (0x0110, None)),
+                (evt.EVT_DIMSE_SENT, self.note),
+            ]
         assoc = ae.associate("127.0.0.1", port, evt_handlers=handlers)
         assert assoc.is_established
         status, _ = assoc.send_n_action(asked, 1, PUSH_MODEL, INSTANCE)
         assert status.Status == 0
-        if is_listening_here:
-            assert self.came.wait(20)
+        # pynetdicom does not expect a report once it releases
+        assert (self.came if is_listening_here else self.refused).wait(20)
         assoc.release()
         assert self.came.wait(20)
         (report,) = self.reports
