@@ -89,6 +89,27 @@ def test_peer_and_archive_of_the_configuration_have_their_tls(pacs: Pacs, pki: P
     assert "of a CA that is not trusted here" in typed.stderr
 
 
+def test_batch_is_sent_over_the_tls_of_its_peer(
+    pacs: Pacs, pki: Pki, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    files = f'ca = "{pki.ca}", cert = "{pki.good.certificate}", key = "{pki.good.key}"'
+    job = tmp_path / "move.job"
+    with pacs_storescp(tmp_path / "archive", *pki.good.options) as archive:
+        config = tmp_path / "config.toml"
+        config.write_text(
+            f'[peers.there]\naddress = "127.0.0.1:{archive.port}"\ntls = {{ {files} }}\n'
+        )
+        monkeypatch.setenv("PACS_CONFIG", str(config))
+        sent = pacs("send-batch", "there", CT_FILE, "--state", job)
+        assert (sent.exit, sent.stderr) == (0, "")
+        assert dataset_bytes(archive.files()[UID]) == dataset_bytes(CT_FILE)
+        # without it the same job does not fall back to plain
+        config.write_text(f'[peers.there]\naddress = "127.0.0.1:{archive.port}"\n')
+        plain = pacs("send-batch", "there", CT_FILE, "--state", tmp_path / "other.job")
+        assert plain.exit == 3
+        assert "it speaks TLS there" in plain.stderr
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
