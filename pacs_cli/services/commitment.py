@@ -21,9 +21,8 @@ from pacs_cli.wire.negotiation import (
     IMPLICIT_VR_LITTLE_ENDIAN,
     Policy,
     Proposal,
-    Result,
+    taken_beside,
 )
-from pacs_cli.wire.pdu import ProposedContext
 from pacs_cli.wire.states import State
 from pacs_cli.wire.userinfo import RoleSelection, UserInformation
 
@@ -71,16 +70,7 @@ class ReportReceiver(Protocol):
 
 def with_commitment(policy: Policy) -> Policy:
     """Return a policy that accepts the push model too."""
-
-    def choose(context: ProposedContext) -> str | Result:
-        if context.abstract_syntax != PUSH_MODEL:
-            return policy(context)
-        for uid in context.transfer_syntaxes:
-            if uid in _SYNTAXES:
-                return uid
-        return Result.TRANSFER_SYNTAXES_NOT_SUPPORTED
-
-    return choose
+    return taken_beside(policy, frozenset({PUSH_MODEL}), _SYNTAXES)
 
 
 def report_request(commitment: Commitment, message_id: int) -> Command:

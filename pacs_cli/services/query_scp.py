@@ -22,9 +22,9 @@ from pacs_cli.wire.negotiation import (
     IMPLICIT_VR_LITTLE_ENDIAN,
     VERIFICATION_SOP_CLASS,
     Policy,
-    Result,
+    taken_beside,
 )
-from pacs_cli.wire.pdu import AssociateRequest, ProposedContext
+from pacs_cli.wire.pdu import AssociateRequest
 from pacs_cli.wire.userinfo import (
     AsynchronousOperationsWindow,
     ExtendedNegotiation,
@@ -86,16 +86,7 @@ class Identifier:
 
 def with_queries(policy: Policy) -> Policy:
     """Return a policy that accepts query/retrieve too."""
-
-    def choose(context: ProposedContext) -> str | Result:
-        if context.abstract_syntax not in OPERATIONS:
-            return policy(context)
-        for uid in context.transfer_syntaxes:
-            if uid in _SYNTAXES:
-                return uid
-        return Result.TRANSFER_SYNTAXES_NOT_SUPPORTED
-
-    return choose
+    return taken_beside(policy, frozenset(OPERATIONS), _SYNTAXES)
 
 
 def answer_roles(request: AssociateRequest, has_queries: bool) -> tuple[RoleSelection, ...]:

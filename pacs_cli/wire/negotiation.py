@@ -112,6 +112,18 @@ def prefer_in_order(
     return choose
 
 
+def taken_beside(
+    policy: Policy, abstract_syntaxes: frozenset[str], transfer_syntaxes: Sequence[str]
+) -> Policy:
+    """Return a policy that takes these abstract syntaxes too, in the first syntax it knows."""
+    others = prefer_in_order(abstract_syntaxes, transfer_syntaxes)
+
+    def choose(context: ProposedContext) -> str | Result:
+        return (others if context.abstract_syntax in abstract_syntaxes else policy)(context)
+
+    return choose
+
+
 def answer_contexts(request: AssociateRequest, policy: Policy) -> tuple[ContextResult, ...]:
     """Return the result of every proposed context under `policy`."""
     results = []
