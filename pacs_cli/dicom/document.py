@@ -6,7 +6,6 @@ query, a data set without file meta, and of a broken file what stands before the
 
 from __future__ import annotations
 
-import mmap
 import os
 import re
 import stat
@@ -27,6 +26,7 @@ from pacs_cli.dicom.encoding import (
     encoding_of,
     header_at,
 )
+from pacs_cli.dicom.mapping import mapped
 from pacs_cli.dicom.part10 import NotDicom
 from pacs_cli.errors import InputError, MalformedDataset
 
@@ -117,7 +117,7 @@ def _bytes_of(path: str | os.PathLike[str]) -> memoryview:
         if not stat.S_ISREG(status.st_mode):
             raise InputError(f"cannot read {path}: not a regular file")
         if status.st_size > _READ:
-            return memoryview(mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ))
+            return mapped(descriptor, status.st_size, is_read_whole=False)
         return memoryview(os.read(descriptor, _READ))
     finally:
         os.close(descriptor)

@@ -11,10 +11,11 @@ FILL = 4 * 1024 * 1024
 POPULATE = getattr(mmap, "MAP_POPULATE", 0)
 
 
-def mapped(descriptor: int, size: int) -> memoryview:
+def mapped(descriptor: int, size: int, is_read_whole: bool = True) -> memoryview:
     """Return the first bytes of a file that is open, until the last view of them is gone.
 
-    raises  ValueError when the file is shorter, OSError
+    is_read_whole  False when little of it will be looked at: it is not filled then
+    raises         ValueError when the file is shorter, OSError
     """
-    flags = mmap.MAP_SHARED | (POPULATE if size <= FILL else 0)
+    flags = mmap.MAP_SHARED | (POPULATE if is_read_whole and size <= FILL else 0)
     return memoryview(mmap.mmap(descriptor, size, flags=flags, prot=mmap.PROT_READ))

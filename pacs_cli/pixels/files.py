@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import struct
 import time
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import BinaryIO
 
+from pacs_cli.dicom.mapping import mapped
 from pacs_cli.dicom.part10 import Header, file_meta, probe
 from pacs_cli.errors import Exit, InputError, PacsError
 from pacs_cli.pixels.pooling import threads
@@ -99,7 +99,7 @@ def transcode_file(task: Task, tick: Callable[[], None] = lambda: None) -> Done:
 def _transcoded(task: Task, header: Header, tick: Callable[[], None]) -> Done:
     began = time.monotonic()
     with _opened(task.path) as file:
-        whole = memoryview(_mapped(file))
+        whole = _mapped(file, header.file_size)
         data = whole[header.dataset_offset :]
         result = transcode(
             data, header.transfer_syntax_uid, task.target, task.options, threads(task.threads)
@@ -128,9 +128,9 @@ def _opened(path: str) -> BinaryIO:
         raise InputError((error.strerror or str(error)).lower()) from None
 
 
-def _mapped(file: BinaryIO) -> mmap.mmap:
+def _mapped(file: BinaryIO, size: int) -> memoryview:
     try:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return mapped(file.fileno(), size)
     except (OSError, ValueError) as error:
         raise InputError(f"it cannot be mapped: {error}") from None
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import stat
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from pacs_cli.dicom.encoding import encoding_of
+from pacs_cli.dicom.mapping import mapped
 from pacs_cli.errors import InputError, MalformedDataset
 from pacs_cli.pipelines.validation.elements import Pass
 from pacs_cli.pipelines.validation.findings import Finding, Findings, Place
@@ -150,6 +150,6 @@ def _contents(path: str) -> memoryview:
             raise InputError("the file is empty")
         if status.st_size < _MAP_FROM:
             return memoryview(os.read(descriptor, status.st_size))
-        return memoryview(mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ))
+        return mapped(descriptor, status.st_size, is_read_whole=False)
     finally:
         os.close(descriptor)
