@@ -180,6 +180,18 @@ def test_different_objects_of_one_uid_are_reported_and_not_merged(pacs, tmp_path
     assert pydicom.dcmread(outputs(tmp_path / "out")[0]).Rows == 1
 
 
+def test_report_takes_the_place_of_a_file_and_of_nothing_else(pacs, scans, tmp_path):
+    fifo, link = tmp_path / "fifo", tmp_path / "link.json"
+    os.mkfifo(fifo)
+    result = pacs("anonymize", scans, tmp_path / "out", "--report", fifo)
+    assert (result.exit, stat.S_ISFIFO(fifo.stat().st_mode)) == (7, True)
+    assert "not a regular file" in result.stderr
+    link.symlink_to(tmp_path / "real.json")
+    assert pacs("anonymize", scans, tmp_path / "out", "--report", link).exit == 0
+    assert link.is_symlink()
+    assert json.loads((tmp_path / "real.json").read_text())["totals"]["withheld"] == 0
+
+
 def test_mapping_is_for_its_owner_alone_and_never_overwrites(pacs, scans, tmp_path):
     mapping = tmp_path / "mapping.csv"
     assert pacs("anonymize", scans, tmp_path / "out", "--mapping-out", mapping).exit == 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -241,6 +243,21 @@ def test_entry_point_validates(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == Exit.SOME_FAILED
     assert "iod-unknown-sop-class" in done.stdout
+
+
+def test_baseline_that_cannot_be_written_whole_stays_what_it_was(pacs, folder, monkeypatch):
+    baseline = folder.parent / "known.json"
+    assert pacs("validate", folder, "--baseline", baseline, "--write-baseline").exit == 0
+    before = baseline.read_bytes()
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    result = pacs("validate", folder, "--baseline", baseline, "--write-baseline")
+    assert (result.exit, baseline.read_bytes()) == (7, before)
+    assert "no space left on device" in result.stderr
+    assert not list(baseline.parent.glob(".*.part"))
 
 
 def test_ctrl_c_tells_what_was_done_and_writes_no_document(pacs, folder, monkeypatch):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from pacs_cli.errors import OutputError
 from pacs_cli.pipelines.deid.policy import METHOD_CODES, Policy
 from pacs_cli.pipelines.deid.profile import EDITION, METHODS, SOURCES
 from pacs_cli.pipelines.deid.work import Outcome
+from pacs_cli.pipelines.whole import WholeFile
 
 
 class ReportFile:
@@ -23,12 +23,7 @@ class ReportFile:
     """
 
     def __init__(self, path: Path, policy: Policy) -> None:
-        self._path = path
-        self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            self._file = self._part.open("x", encoding="utf-8")
-        except OSError as error:
-            raise self._failure(error) from None
+        self._whole = WholeFile(path)
         head = json.dumps(
             {"pacs": __version__, "policy": policy_fields(policy), "sources": SOURCES}, indent=1
         )
@@ -36,34 +31,22 @@ class ReportFile:
 
     def add(self, fields: dict[str, Any]) -> None:
         """Add a file."""
-        try:
-            self._file.write(self._separator + json.dumps(fields))
-        except OSError as error:
-            raise self._failure(error) from None
+        self._whole.write(self._separator + json.dumps(fields))
         self._separator = ",\n  "
 
     def finish(self, totals: dict[str, Any]) -> None:
         """Put the file into its place."""
+        start = self._separator if "[" in self._separator else ""
         try:
-            start = self._separator if "[" in self._separator else ""
-            self._file.write(f'{start}\n ],\n "totals": {json.dumps(totals)}\n}}\n')
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
-            self._part.replace(self._path)
-        except OSError as error:
-            self.discard()
-            raise self._failure(error) from None
+            self._whole.write(f'{start}\n ],\n "totals": {json.dumps(totals)}\n}}\n')
+        except OutputError:
+            self._whole.discard()
+            raise
+        self._whole.finish()
 
     def discard(self) -> None:
         """Leave nothing behind."""
-        with suppress(OSError):
-            self._file.close()
-        self._part.unlink(missing_ok=True)
-
-    def _failure(self, error: OSError) -> OutputError:
-        reason = (error.strerror or str(error)).lower()
-        return OutputError(f"cannot write {self._path}: {reason}")
+        self._whole.discard()
 
 
 def policy_fields(policy: Policy) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from pacs_cli.pipelines.validation.findings import Finding
 from pacs_cli.pipelines.validation.rule import Rule, Severity
 from pacs_cli.pipelines.validation.rules import RULES
 from pacs_cli.pipelines.validation.run import Validated
+from pacs_cli.pipelines.whole import WholeFile
 
 _SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -34,11 +35,21 @@ def sentence(finding: Finding) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a document; OutputError when that is not possible."""
+    """Write a document, into a device or whole in place of a file; OutputError if that fails."""
+    if path.exists() and not path.is_file():
+        try:
+            path.write_text(text, encoding="utf-8", errors="backslashreplace")
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise OutputError(f"cannot write {path}: {reason}") from None
+        return
+    document = WholeFile(path, errors="backslashreplace")
     try:
-        path.write_text(text, encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}") from None
+        document.write(text)
+    except OutputError:
+        document.discard()
+        raise
+    document.finish()
 
 
 def junit(results: Sequence[Validated], fails: Iterable[Severity]) -> str:
