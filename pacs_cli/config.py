@@ -12,6 +12,7 @@
     max_pdu = 16384
     timeouts = { connect = 3 }
     tls = { ca = "ca.pem" }                 # or true; paths are relative to this file
+    user = { name = "doe", pass_file = "doe.pass" }     # or a name alone
     [archive]
     out = "archive"                         # relative to this file
     aet = "ARCHIVE"
@@ -81,6 +82,39 @@ class Tls:
 
 
 @dataclass(frozen=True, slots=True)
+class User:
+    """One `user` value, or what was typed of it: who we say that we are; None where it is silent.
+
+    kerberos, saml, jwt  files of a ticket, an assertion or a token, in the place of a name
+    is_confirmed         whether the peer is to say that it has accepted the user
+    """
+
+    name: str | None = None
+    passcode_file: Path | None = None
+    kerberos: Path | None = None
+    saml: Path | None = None
+    jwt: Path | None = None
+    is_confirmed: bool | None = None
+
+    @property
+    def is_somebody(self) -> bool:
+        """Whether it says who."""
+        return any(each is not None for each in (self.name, self.kerberos, self.saml, self.jwt))
+
+    def over(self, other: User) -> User:
+        """Return each value from here if there is one, else from `other`.
+
+        Who is somebody here is not mixed with somebody else: only whether it is to be confirmed.
+        """
+        if self.is_somebody:
+            other = User(is_confirmed=other.is_confirmed)
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return replace(
+            other, **{name: value for name, value in values.items() if value is not None}
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Peer:
     """One `[peers.NAME]` table."""
 
@@ -89,6 +123,7 @@ class Peer:
     called_ae_title: str | None = None
     settings: Settings = Settings()
     tls: Tls | None = None
+    user: User | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +244,12 @@ def _flag_or_table(value: object) -> bool | dict[str, Any]:
     return value
 
 
+def _text_or_table(value: object) -> str | dict[str, Any]:
+    if not isinstance(value, str | dict):
+        raise ValueError(f"must be a user name or a table, not {value!r}")
+    return value
+
+
 _TIMEOUTS: Mapping[str, Check[Any]] = {"connect": seconds, "acse": seconds, "dimse": seconds}
 _PEER: Mapping[str, Check[Any]] = {
     "address": _text,
@@ -216,6 +257,15 @@ _PEER: Mapping[str, Check[Any]] = {
     "max_pdu": pdu_length,
     "timeouts": _table,
     "tls": _flag_or_table,
+    "user": _text_or_table,
+}
+_USER: Mapping[str, Check[Any]] = {
+    "name": _text,
+    "pass_file": _text,
+    "kerberos": _text,
+    "saml": _text,
+    "jwt": _text,
+    "response": _yes_or_no,
 }
 _TLS: Mapping[str, Check[Any]] = {
     "ca": _text,
@@ -265,6 +315,15 @@ class _Table:
         """Return the table under `key`; without one, `default` or an empty table."""
         value = self.values.get(key, default or {})
         return _Table(self.file, self._check(key, value, _table), f"{self.prefix}{key}.")
+
+    def path_of(self, values: Mapping[str, Any]) -> Callable[[str], Path | None]:
+        """Return what gives the path of a key, relative to the file; None without a value."""
+
+        def path(key: str) -> Path | None:
+            text = values.get(key)
+            return self.file.parent / Path(text).expanduser() if text else None
+
+        return path
 
     def error(self, problem: str) -> ConfigError:
         """Return the error that names the file."""
@@ -324,7 +383,8 @@ def _peer(name: str, table: _Table) -> Peer:
     values = table.checked(_PEER)
     if not values.get("address"):
         raise table.error(f"{table.prefix}address is missing; set it to HOST:PORT")
-    return Peer(name, values["address"], values.get("aet"), _settings(table, values), _tls(table))
+    settings = _settings(table, values)
+    return Peer(name, values["address"], values.get("aet"), settings, _tls(table), _user(table))
 
 
 def _tls(table: _Table) -> Tls | None:
@@ -333,10 +393,7 @@ def _tls(table: _Table) -> Tls | None:
     if not isinstance(wanted, dict):
         return Tls() if wanted else None
     values = table.sub("tls").checked(_TLS)
-
-    def path(key: str) -> Path | None:
-        return table.file.parent / Path(values[key]).expanduser() if values.get(key) else None
-
+    path = table.path_of(values)
     return Tls(
         path("ca"),
         path("cert"),
@@ -346,6 +403,23 @@ def _tls(table: _Table) -> Tls | None:
         values.get("ciphers"),
         values.get("server_name"),
         values.get("anonymous"),
+    )
+
+
+def _user(table: _Table) -> User | None:
+    """Return what `user` says: a table, or a name alone."""
+    wanted = table.values.get("user")
+    if not isinstance(wanted, dict):
+        return User(wanted) if wanted else None
+    values = table.sub("user").checked(_USER)
+    path = table.path_of(values)
+    return User(
+        values.get("name"),
+        path("pass_file"),
+        path("kerberos"),
+        path("saml"),
+        path("jwt"),
+        values.get("response"),
     )
 
 

@@ -25,7 +25,7 @@ LAYERS: dict[str, set[str]] = {
     "jobs": {"errors"},
     "pipelines": {"errors", "wire", "net", "services", "dicom", "pixels", "jobs", "__init__"},
     "config": {"errors"},
-    "securing": {"errors", "config", "net"},
+    "securing": {"errors", "config", "net", "wire"},
     "options": {"errors", "config", "securing", "wire", "net", "services"},
     "receiving": {"errors", "config", "options", "net", "services", "dicom", "archive", "pipelines"}
     | {"wire", "securing"},
