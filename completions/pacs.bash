@@ -15,11 +15,12 @@ _pacs() {
     local options= choices= keys= peer= choice commands= command=${COMP_WORDS[1]} first=2
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W "echoscu storescu findscu movescu getscu send-batch storescp index dump diff validate anonymize reidentify transcode demo --help --version" -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W "echoscu storescu findscu movescu getscu send-batch storescp users index dump diff validate anonymize reidentify transcode demo --help --version" -- "$current")
         return
     fi
     case $command in
         send-batch) commands='start resume status report pause cancel retry-failed' ;;
+        users) commands='add remove list' ;;
         index) commands='add find stats verify prune rebuild export dicomdir' ;;
     esac
     if [[ $commands ]]; then
@@ -43,7 +44,11 @@ _pacs() {
         'send-batch pause') options='--json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys=''; peer=no ;;
         'send-batch cancel') options='--json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys=''; peer=no ;;
         'send-batch retry-failed') options='--json --csv -q --quiet -v --verbose -d --debug --log-file --class -h --help'; choices=''; keys=''; peer=no ;;
-        'storescp') options='-aet --aet --bind --check-called --max-associations -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --tls --tls-ca --tls-cert --tls-key --tls-key-pass-file --tls-min --tls-ciphers --tls-server-name --tls-anonymous --out --db --layout --duplicate --min-free --durability --allow --accept --prefer --promiscuous --workers --max-connections --max-per-address --pdu-timeout --write-timeout --fault --qr --fuzzy --move-to --forward --forward-jobs --on-instance --on-study --study-idle --hook-timeout --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--tls-min=1.2,1.3 --duplicate=reject,replace,version --durability=full,relaxed'; keys=''; peer=no ;;
+        'storescp') options='-aet --aet --bind --check-called --max-associations -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --tls --tls-ca --tls-cert --tls-key --tls-key-pass-file --tls-min --tls-ciphers --tls-server-name --tls-anonymous --out --db --layout --duplicate --min-free --durability --allow --accept --prefer --promiscuous --workers --max-connections --max-per-address --pdu-timeout --write-timeout --fault --users --identity-hook --identity-timeout --require-identity --access --qr --fuzzy --move-to --forward --forward-jobs --on-instance --on-study --study-idle --hook-timeout --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--tls-min=1.2,1.3 --duplicate=reject,replace,version --durability=full,relaxed'; keys=''; peer=no ;;
+        'users') options='-h --help'; choices=''; keys=''; peer=no ;;
+        'users add') options='--file --json --csv -q --quiet -v --verbose -d --debug --log-file --passcode-file -h --help'; choices=''; keys=''; peer=no ;;
+        'users remove') options='--file --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys=''; peer=no ;;
+        'users list') options='--file --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys=''; peer=no ;;
         'index') options='-h --help'; choices=''; keys=''; peer=no ;;
         'index add') options='--db --from-file --follow --jobs --hash --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys=''; peer=no ;;
         'index find') options='--db -P --patient-root -S --study-root -O --patient-study-only -W --worklist -k --key --query --level --since --before --today --charset --no-defaults --drill --limit --fail-if-empty --dicom-json --save --json --csv -q --quiet -v --verbose -d --debug --log-file --date-time --fuzzy -h --help'; choices='--level=patient,study,series,image'; keys='-k --key'; peer=no ;;

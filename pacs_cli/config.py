@@ -171,7 +171,7 @@ def load(environ: Mapping[str, str], path: Path | None = None) -> Config:
     file = asked or _default_path(environ)
     if file is None or (asked is None and not file.exists()):
         return Config(environment=environment)
-    return _config(_Table(file, _parse(file), ""), environment)
+    return _config(read_table(file), environment)
 
 
 def ae_title(value: object) -> str:
@@ -294,8 +294,8 @@ _TOP: Mapping[str, Check[Any]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
-    """One table of the file; `prefix` is its name and a dot, for messages."""
+class Table:
+    """One table of a file; `prefix` is its name and a dot, for messages."""
 
     file: Path
     values: Mapping[str, Any]
@@ -311,10 +311,20 @@ class _Table:
             result[key] = self._check(key, value, schema[key])
         return result
 
-    def sub(self, key: str, default: Mapping[str, Any] | None = None) -> _Table:
+    def each(self, key: str) -> list[Table]:
+        """Return the tables of the list under `key`; ConfigError when it is none."""
+        value = self.values.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+            raise self.error(f"{self.prefix}{key}: must be tables, each under [[{key}]]")
+        return [
+            Table(self.file, each, f"{self.prefix}{key}[{number}].")
+            for number, each in enumerate(value)
+        ]
+
+    def sub(self, key: str, default: Mapping[str, Any] | None = None) -> Table:
         """Return the table under `key`; without one, `default` or an empty table."""
         value = self.values.get(key, default or {})
-        return _Table(self.file, self._check(key, value, _table), f"{self.prefix}{key}.")
+        return Table(self.file, self._check(key, value, _table), f"{self.prefix}{key}.")
 
     def path_of(self, values: Mapping[str, Any]) -> Callable[[str], Path | None]:
         """Return what gives the path of a key, relative to the file; None without a value."""
@@ -344,19 +354,20 @@ def _default_path(environ: Mapping[str, str]) -> Path | None:
     return Path(home, ".config", "pacs", "config.toml") if home else None
 
 
-def _parse(file: Path) -> dict[str, Any]:
+def read_table(file: Path) -> Table:
+    """Return the whole of a TOML file; raises ConfigError when it is none."""
     import tomllib
 
     try:
         with file.open("rb") as stream:
-            return tomllib.load(stream)
+            return Table(file, tomllib.load(stream), "")
     except OSError as error:
         raise ConfigError(f"cannot read {file}: {error.strerror or error}") from None
     except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError alike
         raise ConfigError(f"cannot read {file}: not TOML: {error}") from None
 
 
-def _config(top: _Table, environment: Settings) -> Config:
+def _config(top: Table, environment: Settings) -> Config:
     values = top.checked(_TOP)
     peers = top.sub("peers")
     return Config(
@@ -368,7 +379,7 @@ def _config(top: _Table, environment: Settings) -> Config:
     )
 
 
-def _settings(table: _Table, values: Mapping[str, Any], calling: str | None = None) -> Settings:
+def _settings(table: Table, values: Mapping[str, Any], calling: str | None = None) -> Settings:
     timeouts = table.sub("timeouts").checked(_TIMEOUTS)
     return Settings(
         calling_ae_title=calling,
@@ -379,7 +390,7 @@ def _settings(table: _Table, values: Mapping[str, Any], calling: str | None = No
     )
 
 
-def _peer(name: str, table: _Table) -> Peer:
+def _peer(name: str, table: Table) -> Peer:
     values = table.checked(_PEER)
     if not values.get("address"):
         raise table.error(f"{table.prefix}address is missing; set it to HOST:PORT")
@@ -387,7 +398,7 @@ def _peer(name: str, table: _Table) -> Peer:
     return Peer(name, values["address"], values.get("aet"), settings, _tls(table), _user(table))
 
 
-def _tls(table: _Table) -> Tls | None:
+def _tls(table: Table) -> Tls | None:
     """Return what `tls` says: a table, or true for what the system trusts."""
     wanted = table.values.get("tls", False)
     if not isinstance(wanted, dict):
@@ -406,7 +417,7 @@ def _tls(table: _Table) -> Tls | None:
     )
 
 
-def _user(table: _Table) -> User | None:
+def _user(table: Table) -> User | None:
     """Return what `user` says: a table, or a name alone."""
     wanted = table.values.get("user")
     if not isinstance(wanted, dict):
@@ -423,7 +434,7 @@ def _user(table: _Table) -> User | None:
     )
 
 
-def _archive(table: _Table) -> Archive:
+def _archive(table: Table) -> Archive:
     values = table.checked(_ARCHIVE)
     out = values.get("out")
     return Archive(

@@ -245,13 +245,14 @@ def _passcode(file: Path | None) -> bytes | None:
     return passcode
 
 
-def read_passcode(file: Path) -> bytes:
+def read_passcode(file: Path | int) -> bytes:
     """Return the first line of a file without its end, at most a byte over MAX_NAME.
 
+    file    its path, or an open descriptor, which stays open
     raises  UsageError when it cannot be read
     """
     try:
-        with file.open("rb") as stream:
+        with open(file, "rb", closefd=isinstance(file, Path)) as stream:
             return stream.readline(MAX_NAME + 3).rstrip(b"\r\n")[: MAX_NAME + 1]
     except OSError as error:
         reason = error.strerror or error

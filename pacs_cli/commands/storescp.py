@@ -6,6 +6,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+from pacs_cli.admitting import AccessOptions
 from pacs_cli.commands.forwarding import check, forwarding
 from pacs_cli.commands.provider_events import EventReport
 from pacs_cli.commands.provider_server import server_of, stop_on_signals, team_for
@@ -57,6 +58,7 @@ def storescp(
     tls: TlsOptions,
     archive: ArchiveOptions,
     admission: AdmissionOptions,
+    access: AccessOptions,
     queries: QueryOptions,
     forward: ForwardOptions,
     hooks: HookOptions,
@@ -80,7 +82,7 @@ def storescp(
         raise UsageError("no folder to receive into: write --out DIR, or configure archive.out")
     check(forward, archive.duplicate, admission.processes())
     kept, hook_settings = archive.settings(), hooks.settings()
-    settings = admission.provider(where, kept.waits_for_disk)
+    settings = access.guarded(admission.provider(where, kept.waits_for_disk))
     answers_of = queries.answering(where, tls)
     is_told = report.shows_results or hook_settings is not None
     # first, as a process is divided before it opens anything
