@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pacs_cli.config import Check, Table, read_table, seconds
+from pacs_cli.config import Check, Table, ae_title, read_table, seconds
 from pacs_cli.errors import ConfigError, ConnectError, UsageError, nearest
 
 if TYPE_CHECKING:
@@ -213,11 +213,13 @@ def _texts(value: object) -> tuple[str, ...]:
 
 
 def _ae_titles(value: object) -> tuple[str, ...]:
-    titles = _texts(value)
-    for title in titles:
-        if len(title.replace("*", "")) > 16 or title.strip(" ") != title:
-            raise ValueError(f"{title!r} is no AE title, with * for any characters")
-    return titles
+    """Return AE titles, in which * stands for any characters; ValueError says why not."""
+    patterns = _texts(value)
+    for pattern in patterns:
+        if literal := pattern.replace("*", ""):
+            ae_title(literal)
+    # spaces around a title do not count (PS3.5 6.2)
+    return tuple(pattern.strip(" ") for pattern in patterns)
 
 
 _RULE: Mapping[str, Check[Any]] = {

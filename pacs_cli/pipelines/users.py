@@ -34,7 +34,7 @@ MIN_PASSCODE = 8
 
 _SALT, _HASH = 16, 32
 #: The most that a line may ask for: a file with a typing error must not take all memory.
-_MAX_MEMORY = 256 * 1024 * 1024
+_MAX_MEMORY = 128 * 1024 * 1024
 _LINE = re.compile(
     r"\$scrypt\$ln=(?P<ln>[0-9]{1,2}),r=(?P<r>[0-9]{1,3}),p=(?P<p>[0-9]{1,3})"
     r"\$(?P<salt>[A-Za-z0-9+/]{11,86})\$(?P<hash>[A-Za-z0-9+/]{22,86})"
@@ -57,6 +57,10 @@ class Cost:
         return 128 * self.r * (1 << self.ln)
 
 
+#: Of a new line.
+COST = Cost()
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Passcode:
     """What is kept of a passcode."""
@@ -69,7 +73,7 @@ class Passcode:
     def of(cls, passcode: bytes, salt: bytes | None = None, cost: Cost | None = None) -> Passcode:
         """Return what is to be kept of a passcode; by default with a new salt."""
         salt = os.urandom(_SALT) if salt is None else salt
-        cost = cost or Cost()
+        cost = cost or COST
         return cls(cost, salt, _derived(passcode, salt, cost, _HASH))
 
     @classmethod
@@ -125,7 +129,7 @@ class Users:
         return Identified(name)
 
     def _nobody(self) -> Passcode:
-        costs = [each.cost for each in self.passcodes.values()] or [Cost()]
+        costs = [each.cost for each in self.passcodes.values()] or [COST]
         return Passcode(costs[0], bytes(_SALT), bytes(_HASH))
 
 

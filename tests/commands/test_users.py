@@ -11,11 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from pacs_cli.pipelines.users import read_users
+from pacs_cli.pipelines.users import Cost, read_users
 from tests.conftest import Pacs
 from tests.interop.peers import PACS
 
 PASSCODE = "correct horse battery"
+
+
+@pytest.fixture(autouse=True)
+def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a passcode cost nothing in this process; what a real one costs is tested below."""
+    monkeypatch.setattr("pacs_cli.pipelines.users.COST", Cost(4, 1, 1))
 
 
 def add(pacs: Pacs, file: Path, name: str, passcode: str = PASSCODE):
@@ -153,7 +159,9 @@ def test_passcode_is_read_from_stdin(tmp_path: Path):
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"added doe\n", b"")
-    assert read_users(file).passcodes["doe"].fits(PASSCODE.encode())
+    kept = read_users(file).passcodes["doe"]
+    assert kept.cost == Cost(15, 8, 3)
+    assert kept.fits(PASSCODE.encode())
 
 
 def test_without_a_terminal_nothing_is_asked(tmp_path: Path):
