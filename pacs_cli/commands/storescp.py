@@ -35,6 +35,7 @@ EXAMPLES = (
     ("pacs storescp 11112 --out archive --json", "the same, one JSON line per event"),
     ("pacs storescp 11112 --out archive --check-called", "refuse other called AE titles"),
     ("pacs storescp 11112 --out in --allow CT1@10.0.0.5 --accept CT,MR", "from one, of two kinds"),
+    ("pacs storescp 11112 --out in --users users --access access.toml", "who may do what"),
     ("pacs storescp 11112 --out in --on-study 'route {path}' --study-idle 30", "act on studies"),
     ("pacs storescp 11112 --out in --qr --move-to WS1@10.0.0.7:104", "answer queries, send too"),
     ("pacs storescp 11112 --out in --forward pacs2", "store and forward"),
