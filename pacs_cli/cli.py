@@ -43,6 +43,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("getscu", "pacs_cli.commands.getscu", "Get what a peer holds, over one association."),
     Command("send-batch", "pacs_cli.commands.send_batch", "Send what cannot be lost, as a job."),
     Command("storescp", "pacs_cli.commands.storescp", "Receive objects into an indexed archive."),
+    Command("users", "pacs_cli.commands.users", "Keep the users that storescp checks."),
     Command("index", "pacs_cli.commands.index", "Index files where they lie, and ask the index."),
     Command("dump", "pacs_cli.commands.dump", "Show what stands in files."),
     Command("diff", "pacs_cli.commands.diff", "Show what differs between files."),

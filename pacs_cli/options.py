@@ -23,7 +23,7 @@ from pacs_cli.config import BUILT_IN, Check, Config, Settings, first_of
 from pacs_cli.errors import ConfigError, LocalProtocolError, UsageError, nearest
 from pacs_cli.net.target import Target, Timeouts
 from pacs_cli.net.tls import TlsClient, TlsServer
-from pacs_cli.securing import TlsOptions
+from pacs_cli.securing import TlsOptions, UserOptions
 
 if TYPE_CHECKING:
     from pacs_cli.services.scp import Settings as ProviderSettings
@@ -354,6 +354,7 @@ def resolve_target(
     network: NetworkOptions,
     config: Config | None = None,
     tls: TlsOptions | None = None,
+    user: UserOptions | None = None,
 ) -> Target:
     """Return the peer that was typed, with the configuration filling what was not.
 
@@ -392,6 +393,7 @@ def resolve_target(
         ),
         max_pdu=_filled(settings.max_pdu),
         tls=TlsClient(secured) if secured else None,
+        user=(user or UserOptions()).identity(known.user if known else None),
     )
 
 

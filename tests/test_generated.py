@@ -112,6 +112,7 @@ CASES = [
                 "reidentify",
                 "send-batch",
                 "transcode",
+                "users",
                 "validate",
             ),
         },

@@ -25,14 +25,16 @@ LAYERS: dict[str, set[str]] = {
     "jobs": {"errors"},
     "pipelines": {"errors", "wire", "net", "services", "dicom", "pixels", "jobs", "__init__"},
     "config": {"errors"},
-    "securing": {"errors", "config", "net"},
+    "securing": {"errors", "config", "net", "wire"},
     "options": {"errors", "config", "securing", "wire", "net", "services"},
     "receiving": {"errors", "config", "options", "net", "services", "dicom", "archive", "pipelines"}
     | {"wire", "securing"},
+    "admitting": {"errors", "config", "services", "pipelines"},
     "report": {"errors", "options"},
     "commands": {
         *("errors", "wire", "net", "services", "dicom", "pixels", "archive", "pipelines"),
-        *("jobs", "config", "options", "receiving", "securing", "report", "__init__"),
+        *("jobs", "config", "options", "receiving", "securing", "admitting", "report"),
+        "__init__",
     },
     "cli": {"errors", "config", "options", "report", "commands", "__init__"},
     "completions": set(),
@@ -49,7 +51,7 @@ RESERVED = {
     "selectors": {"net"},
     # two owners, of two kinds of files: what an archive holds, and what a job has done
     "sqlite3": {"archive", "jobs"},
-    "typer": {"cli", "options", "receiving", "securing", "commands"},
+    "typer": {"cli", "options", "receiving", "securing", "admitting", "commands"},
     "rich": {"report"},
     "tqdm": {"report"},
 }

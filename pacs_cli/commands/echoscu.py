@@ -11,7 +11,7 @@ from pacs_cli.errors import Exit, NoAcceptedContext, PeerFailure
 from pacs_cli.net.target import Target
 from pacs_cli.options import NetworkOptions, OutputOptions, PeerOptions, Port, resolve_target
 from pacs_cli.report import Report
-from pacs_cli.securing import TlsOptions
+from pacs_cli.securing import TlsOptions, UserOptions
 from pacs_cli.services.diagnosis import explain_context, explain_status
 from pacs_cli.services.results import EchoResult, Phases
 from pacs_cli.services.scu import Session
@@ -39,6 +39,7 @@ def echoscu(
     peer: PeerOptions,
     network: NetworkOptions,
     tls: TlsOptions,
+    user: UserOptions,
     output: OutputOptions,
     port: Port = None,
     repeat: Annotated[
@@ -53,7 +54,7 @@ def echoscu(
     Exits 0 only when every echo was answered with success.
     """
     report = Report.for_output(output)
-    target = resolve_target(peer, port, network, tls=tls)
+    target = resolve_target(peer, port, network, tls=tls, user=user)
     display = Display(report)
     with Session(target, _OFFER, trace=display.trace) as session:
         display.opened(session)

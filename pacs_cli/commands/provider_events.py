@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from pacs_cli.commands.denial_events import describe_denial
 from pacs_cli.commands.query_events import describe_query
 from pacs_cli.report import Report
 from pacs_cli.services.diagnosis import explain_rejection, explain_status
@@ -14,6 +15,7 @@ from pacs_cli.services.serving import (
     AssociationInfo,
     AssociationOpened,
     AssociationRefused,
+    Denied,
     Echoed,
     Found,
     InstanceReceived,
@@ -70,6 +72,9 @@ class EventReport:
             words = explain_rejection(event.result, event.source, event.reason)
             fields = {"result": event.result, "source": event.source, "reason": event.reason}
             self._emit("association_rejected", event.association, fields, f"rejected: {words}")
+        elif isinstance(event, Denied):
+            kind, about, text = describe_denial(event)
+            self._emit(kind, event.association, about, text)
         elif isinstance(event, AssociationEnded):
             self._show_end(event)
         elif isinstance(event, Echoed):
@@ -136,6 +141,8 @@ class EventReport:
             "address": association.address,
             "calling_ae_title": association.calling_ae_title,
             "called_ae_title": association.called_ae_title,
+            "user": association.user or None,
+            "tls_subject": association.tls_subject or None,
         }
         self._report.record(kind, {**who, **fields})
         self._report.line(f"{association.calling_ae_title}@{association.address} {text}")

@@ -6,6 +6,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+from pacs_cli.admitting import AccessOptions
 from pacs_cli.commands.forwarding import check, forwarding
 from pacs_cli.commands.provider_events import EventReport
 from pacs_cli.commands.provider_server import server_of, stop_on_signals, team_for
@@ -34,6 +35,7 @@ EXAMPLES = (
     ("pacs storescp 11112 --out archive --json", "the same, one JSON line per event"),
     ("pacs storescp 11112 --out archive --check-called", "refuse other called AE titles"),
     ("pacs storescp 11112 --out in --allow CT1@10.0.0.5 --accept CT,MR", "from one, of two kinds"),
+    ("pacs storescp 11112 --out in --users users --access access.toml", "who may do what"),
     ("pacs storescp 11112 --out in --on-study 'route {path}' --study-idle 30", "act on studies"),
     ("pacs storescp 11112 --out in --qr --move-to WS1@10.0.0.7:104", "answer queries, send too"),
     ("pacs storescp 11112 --out in --forward pacs2", "store and forward"),
@@ -57,6 +59,7 @@ def storescp(
     tls: TlsOptions,
     archive: ArchiveOptions,
     admission: AdmissionOptions,
+    access: AccessOptions,
     queries: QueryOptions,
     forward: ForwardOptions,
     hooks: HookOptions,
@@ -80,7 +83,7 @@ def storescp(
         raise UsageError("no folder to receive into: write --out DIR, or configure archive.out")
     check(forward, archive.duplicate, admission.processes())
     kept, hook_settings = archive.settings(), hooks.settings()
-    settings = admission.provider(where, kept.waits_for_disk)
+    settings = access.guarded(admission.provider(where, kept.waits_for_disk))
     answers_of = queries.answering(where, tls)
     is_told = report.shows_results or hook_settings is not None
     # first, as a process is divided before it opens anything

@@ -121,6 +121,7 @@ class Session:
                 maximum_length=target.max_pdu,
                 implementation_class_uid=IMPLEMENTATION_CLASS_UID,
                 implementation_version_name=IMPLEMENTATION_VERSION_NAME,
+                user_identity=target.user,
             ),
         )
         began = time.monotonic()
@@ -290,10 +291,26 @@ class Session:
             event = self._next()
             # nothing else can come in this state: the table has an abort for it
             assert isinstance(event, Accepted)
+            self._check_user(event.answer)
             return event.answer
         except BaseException:
             self.abort()
             raise
+
+    def _check_user(self, answer: AssociateAccept) -> None:
+        """See that the user was confirmed, where that was asked for.
+
+        A peer that does not check users accepts without a response, and whether to go on is then
+        ours to decide (PS3.7 D.3.3.7): who asks for a response wants to know.
+        """
+        user = self.target.user
+        if user is None or not user.positive_response_requested:
+            return
+        if answer.user_information.user_identity_response is None:
+            raise AssociationError(
+                f"cannot associate with {self.target}: it accepted, but did not confirm the user, "
+                "so it may not check users at all; without --user-response that is not asked for"
+            )
 
     def _begin(
         self,
@@ -514,7 +531,9 @@ class Session:
     def _end(self, event: Rejected | Aborted | Closed) -> AssociationError:
         """Return the exception for an end of the association."""
         if isinstance(event, Rejected):
-            words = explain_rejection(event.result, event.source, event.reason)
+            words = explain_rejection(
+                event.result, event.source, event.reason, has_user=self.target.user is not None
+            )
             return AssociationRejected(
                 f"cannot associate with {self.target}: rejected, {words}",
                 event.result,

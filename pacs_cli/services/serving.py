@@ -14,12 +14,16 @@ class AssociationInfo:
 
     number       counts the associations of this process, from 1
     address      the peer's IP address; never a name
+    user         the name of a user whose identity was checked; empty for nobody
+    tls_subject  the distinguished name of the peer's certificate, where it had to have one
     """
 
     number: int
     address: str
     calling_ae_title: str
     called_ae_title: str
+    user: str = ""
+    tls_subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +227,21 @@ class AssociationRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class Denied:
+    """A peer may not do what it asked for.
+
+    service   association, echo, store, find, move, get or commit
+    status    of the answer; 0 when an association or a presentation context is refused
+    reason    one line for the operator, without secrets
+    """
+
+    association: AssociationInfo
+    service: str
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class AssociationEnded:
     """An association or a connection ended.
 
@@ -295,6 +314,7 @@ class Retrieved:
 ProviderEvent = (
     AssociationOpened
     | AssociationRefused
+    | Denied
     | AssociationEnded
     | Echoed
     | InstanceReceived
