@@ -29,10 +29,12 @@ LAYERS: dict[str, set[str]] = {
     "options": {"errors", "config", "securing", "wire", "net", "services"},
     "receiving": {"errors", "config", "options", "net", "services", "dicom", "archive", "pipelines"}
     | {"wire", "securing"},
+    "observing": {"errors", "securing", "wire", "net", "services", "pipelines"},
     "report": {"errors", "options"},
     "commands": {
         *("errors", "wire", "net", "services", "dicom", "pixels", "archive", "pipelines"),
-        *("jobs", "config", "options", "receiving", "securing", "report", "__init__"),
+        *("jobs", "config", "options", "receiving", "securing", "observing", "report"),
+        "__init__",
     },
     "cli": {"errors", "config", "options", "report", "commands", "__init__"},
     "completions": set(),
@@ -49,7 +51,7 @@ RESERVED = {
     "selectors": {"net"},
     # two owners, of two kinds of files: what an archive holds, and what a job has done
     "sqlite3": {"archive", "jobs"},
-    "typer": {"cli", "options", "receiving", "securing", "commands"},
+    "typer": {"cli", "options", "receiving", "securing", "observing", "commands"},
     "rich": {"report"},
     "tqdm": {"report"},
 }

@@ -10,7 +10,9 @@ from pacs_cli.commands.forwarding import check, forwarding
 from pacs_cli.commands.provider_events import EventReport
 from pacs_cli.commands.provider_server import server_of, stop_on_signals, team_for
 from pacs_cli.commands.provider_start import prepare_commitment, say_listening, say_recovered
+from pacs_cli.commands.watching import PASSING, Watch, audited
 from pacs_cli.errors import Exit, UsageError
+from pacs_cli.observing import AuditOptions
 from pacs_cli.options import Listen, ListenOptions, OutputOptions, resolve_listen
 from pacs_cli.receiving import (
     AdmissionOptions,
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from pacs_cli.archive.handler import Archive
     from pacs_cli.commands.provider_server import Server
     from pacs_cli.net.listener import Listener
-    from pacs_cli.pipelines.hooks import Hooks
     from pacs_cli.services.scp import Settings
 
 EXAMPLES = (
@@ -60,6 +61,7 @@ def storescp(
     queries: QueryOptions,
     forward: ForwardOptions,
     hooks: HookOptions,
+    audit: AuditOptions,
     output: OutputOptions,
 ) -> Exit:
     """Receive objects into an archive: files in folders and an SQLite index of them.
@@ -80,7 +82,7 @@ def storescp(
         raise UsageError("no folder to receive into: write --out DIR, or configure archive.out")
     check(forward, archive.duplicate, admission.processes())
     kept, hook_settings = archive.settings(), hooks.settings()
-    settings = admission.provider(where, kept.waits_for_disk)
+    settings = audited(admission.provider(where, kept.waits_for_disk), audit)
     answers_of = queries.answering(where, tls)
     is_told = report.shows_results or hook_settings is not None
     # first, as a process is divided before it opens anything
@@ -98,11 +100,15 @@ def storescp(
         prepare_commitment(report, opened, where.ae_title)
         server = server_of(opened, settings, answers_of(opened), team, handler)
         # last, so that whoever finds the port open is answered at once
-        listener = Listener(where.bind, where.port, admission.caps())
+        trail = None
+        if settings.is_audited:
+            title = where.ae_title
+            trail = audit.trail("pacs storescp", title, tls, settings.gate, report.warning)
+        listener = Listener(where.bind, where.port, admission.caps(), PASSING)
         runs = None
         if hook_settings is not None:
             runs = Hooks(hook_settings, folder, report.warning, report.note)
-        return _serve(report, opened, listener, settings, where, runs, server)
+        return _serve(report, opened, listener, settings, where, Watch(runs, trail), server)
 
 
 def _serve(
@@ -111,12 +117,13 @@ def _serve(
     listener: Listener,
     settings: Settings,
     where: Listen,
-    hooks: Hooks | None,
+    watch: Watch,
     server: Server,
 ) -> Exit:
     # first: who reads that it listens may end it
     signals = stop_on_signals(listener)
-    events = EventReport(report, hooks.observe if hooks else None)
+    events = EventReport(report, watch.observers())
+    watch.begin(_DRAIN_SECONDS)
     say_listening(report, listener, where.ae_title, str(archive.blobs.root), settings)
     say_recovered(report, archive.recovered)
     for fault in settings.faults.faults:
@@ -128,9 +135,8 @@ def _serve(
         signal.set_wakeup_fd(-1)
         listener.close()
         is_drained = server.drain(listener, _DRAIN_SECONDS)
-        if hooks:
-            hooks.drain(max(expiry - time.monotonic(), 0.0))
+        watch.end(expiry, server.failure is not None)
     if server.failure is not None:
         raise server.failure
-    events.ended(is_drained, hooks.counts if hooks else None)
+    events.ended(is_drained, watch.hook_counts)
     return Exit.INTERRUPTED if signals == [signal.SIGINT] else Exit.OK

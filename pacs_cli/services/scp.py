@@ -33,6 +33,7 @@ from pacs_cli.services.commitment import (
 )
 from pacs_cli.services.conversation import Conversation, PeerLeft
 from pacs_cli.services.faults import GARBAGE, FaultInjected, FaultKind, FaultPlan, pause
+from pacs_cli.services.gate import Gate
 from pacs_cli.services.incoming import Incoming, Refusal
 from pacs_cli.services.query_scp import (
     OPERATIONS,
@@ -56,6 +57,7 @@ from pacs_cli.services.serving import (
     Sink,
     StoreRequest,
 )
+from pacs_cli.services.transfers import Studies, queried
 from pacs_cli.wire.association import (
     Aborted,
     Association,
@@ -100,6 +102,8 @@ class Settings:
     faults              what to do wrong on purpose; nothing unless told
     tls                 answers with TLS alone; None for plain TCP
     handler_waits       whether what takes the objects waits, as for a disk: others work meanwhile
+    is_audited          whether queries, and what went over an association by study, are told, too
+    gate                while it is shut every association is one too many
     """
 
     policy: Policy
@@ -111,6 +115,8 @@ class Settings:
     faults: FaultPlan = field(default_factory=FaultPlan)
     tls: TlsServer | None = None
     handler_waits: bool = True
+    is_audited: bool = False
+    gate: Gate | None = None
 
     def refusal_of(self, request: AssociateRequest, address: str) -> tuple[int, int, int] | None:
         """Return the result, source and reason for which a request is rejected, if it is."""
@@ -146,8 +152,9 @@ class Provider:
             settings = replace(settings, policy=with_commitment(settings.policy))
         self.settings = settings
         self.handler = handler
-        self.observe = observe
-        self.queries = queries
+        self.observe = Studies(observe).observe if settings.is_audited else observe
+        told = self.observe if settings.is_audited else None
+        self.queries = queries and replace(queries, tell=told)
         self.wakeup = Wakeup()
         self.baton = Baton()
         self._lock = threading.Lock()
@@ -172,7 +179,7 @@ class Provider:
     def admit(self, connection: _Connection) -> bool:
         """Take one of the places for associations, if one is free."""
         with self._lock:
-            if self.is_draining:
+            if self.is_draining or (self.settings.gate is not None and self.settings.gate.is_shut):
                 return False
             # first taken, then counted: two processes may both find it full, never both one left
             self._places[self._place] += 1
@@ -537,6 +544,8 @@ class _Connection:
             bytes(identifier.data),
             self._negotiated(context.abstract_syntax),
         )
+        if self._provider.settings.is_audited:
+            self._provider.observe(queried(request))
         patience = self._provider.settings.limits.idle
         conversation = Conversation(
             self._channel, context_id, command, lambda: self._provider.is_draining, patience

@@ -255,7 +255,7 @@ class _Work:
         status = 1
         try:
             # a Ctrl-C goes to the whole group, and the owner says what becomes of it
-            for each in (signal.SIGINT, signal.SIGTERM):
+            for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(each, signal.SIG_IGN)
             self._serve(open_for)
             status = 0
