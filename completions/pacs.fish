@@ -366,6 +366,8 @@ complete -c pacs -n '__fish_seen_subcommand_from storescp' -l audit-required -d 
 complete -c pacs -n '__fish_seen_subcommand_from storescp' -l audit-ca -r -d 'PEM file of whom to trust as syslog-tls. [default: --tls-ca, or what the system trusts]'
 complete -c pacs -n '__fish_seen_subcommand_from storescp' -l audit-cert -r -d 'PEM file of our certificate for it. [default: --tls-cert]'
 complete -c pacs -n '__fish_seen_subcommand_from storescp' -l audit-key -r -d 'PEM file of its key. [default: the file of the certificate]'
+complete -c pacs -n '__fish_seen_subcommand_from storescp' -l metrics -r -d 'Show figures for Prometheus at /metrics, and at /healthz whether objects can be sent here, over HTTP on this port.  [0<=x<=65535]'
+complete -c pacs -n '__fish_seen_subcommand_from storescp' -l metrics-bind -r -d 'Listen for that on this address. [default: 127.0.0.1]'
 complete -c pacs -n '__fish_seen_subcommand_from storescp' -l json -d 'One JSON object per line on stdout.'
 complete -c pacs -n '__fish_seen_subcommand_from storescp' -l csv -d 'CSV rows on stdout.'
 complete -c pacs -n '__fish_seen_subcommand_from storescp' -s q -l quiet -d 'Only warnings, errors and data.'

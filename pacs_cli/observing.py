@@ -1,4 +1,4 @@
-"""The options of the audit trail, and what they come to."""
+"""The options of what watches a provider: the audit trail and metrics."""
 
 from __future__ import annotations
 
@@ -142,6 +142,44 @@ class AuditOptions:
         settings = own.settings()
         assert settings is not None
         return settings
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsOptions:
+    """Where figures can be asked for."""
+
+    metrics: Annotated[
+        int | None,
+        typer.Option(
+            "--metrics",
+            metavar="PORT",
+            min=0,
+            max=65535,
+            help="Show figures for Prometheus at /metrics, and at /healthz whether objects can be "
+            "sent here, over HTTP on this port.",
+            rich_help_panel="Metrics",
+        ),
+    ] = None
+    metrics_bind: Annotated[
+        str | None,
+        typer.Option(
+            "--metrics-bind",
+            metavar="ADDRESS",
+            help="Listen for that on this address. [default: 127.0.0.1]",
+            rich_help_panel="Metrics",
+        ),
+    ] = None
+
+    def check(self) -> bool:
+        """Return whether they are wanted; UsageError when they cannot be had."""
+        if self.metrics is None:
+            if self.metrics_bind is not None:
+                raise UsageError("--metrics-bind is of --metrics PORT; add that")
+            return False
+        from pacs_cli.pipelines.metrics import check_installed
+
+        check_installed()
+        return True
 
 
 def _place(text: str) -> Target:

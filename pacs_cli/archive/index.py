@@ -264,6 +264,11 @@ class Index:
         """Whether the next start may believe that files and rows agree."""
         return self._is_trusted
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether rows of what was acknowledged could not be committed yet."""
+        return bool(self._unsaved)
+
     def close(self) -> None:
         """Commit, note that all is in order, fold the WAL into the file, close it.
 

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import signal
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from pacs_cli.commands.forwarding import check, forwarding
+from pacs_cli.commands.measuring import Watched, figures_for
 from pacs_cli.commands.provider_events import EventReport
-from pacs_cli.commands.provider_server import server_of, stop_on_signals, team_for
-from pacs_cli.commands.provider_start import prepare_commitment, say_listening, say_recovered
+from pacs_cli.commands.provider_server import server_of, team_for
+from pacs_cli.commands.provider_start import (
+    prepare_commitment,
+    say_listening,
+    say_recovered,
+    stop_on_signals,
+)
 from pacs_cli.commands.watching import PASSING, Watch, audited
 from pacs_cli.errors import Exit, UsageError
-from pacs_cli.observing import AuditOptions
-from pacs_cli.options import Listen, ListenOptions, OutputOptions, resolve_listen
+from pacs_cli.observing import AuditOptions, MetricsOptions
+from pacs_cli.options import ListenOptions, OutputOptions, resolve_listen
 from pacs_cli.receiving import (
     AdmissionOptions,
     ArchiveOptions,
@@ -25,10 +32,7 @@ from pacs_cli.report import Report
 from pacs_cli.securing import TlsOptions
 
 if TYPE_CHECKING:
-    from pacs_cli.archive.handler import Archive
-    from pacs_cli.commands.provider_server import Server
     from pacs_cli.net.listener import Listener
-    from pacs_cli.services.scp import Settings
 
 EXAMPLES = (
     ("pacs storescp 11112 --out archive", "receive into the folder archive"),
@@ -62,6 +66,7 @@ def storescp(
     forward: ForwardOptions,
     hooks: HookOptions,
     audit: AuditOptions,
+    metrics: MetricsOptions,
     output: OutputOptions,
 ) -> Exit:
     """Receive objects into an archive: files in folders and an SQLite index of them.
@@ -85,6 +90,7 @@ def storescp(
     settings = audited(admission.provider(where, kept.waits_for_disk), audit)
     answers_of = queries.answering(where, tls)
     is_told = report.shows_results or hook_settings is not None
+    figures = figures_for(metrics)
     # first, as a process is divided before it opens anything
     team = team_for(
         admission.processes(),
@@ -92,6 +98,7 @@ def storescp(
         lambda share: Member(folder, archive.db, kept, share),
         answers_of,
         is_told,
+        figures,
     )
     with (
         open_archive(folder, archive.db, kept) as opened,
@@ -99,32 +106,25 @@ def storescp(
     ):
         prepare_commitment(report, opened, where.ae_title)
         server = server_of(opened, settings, answers_of(opened), team, handler)
-        # last, so that whoever finds the port open is answered at once
-        trail = None
-        if settings.is_audited:
-            title = where.ae_title
-            trail = audit.trail("pacs storescp", title, tls, settings.gate, report.warning)
-        listener = Listener(where.bind, where.port, admission.caps(), PASSING)
-        runs = None
-        if hook_settings is not None:
-            runs = Hooks(hook_settings, folder, report.warning, report.note)
-        return _serve(report, opened, listener, settings, where, Watch(runs, trail), server)
+        watched = Watched(report, opened, handler, server, settings, where)
+        with closing(Watch(watched, figures)) as watch:
+            watch.open(audit, metrics, tls)
+            # last, so that whoever finds the port open is answered at once
+            listener = Listener(where.bind, where.port, admission.caps(), PASSING)
+            if hook_settings is not None:
+                watch.hooks = Hooks(hook_settings, folder, report.warning, report.note)
+            return _serve(watched, listener, watch)
 
 
-def _serve(
-    report: Report,
-    archive: Archive,
-    listener: Listener,
-    settings: Settings,
-    where: Listen,
-    watch: Watch,
-    server: Server,
-) -> Exit:
+def _serve(watched: Watched, listener: Listener, watch: Watch) -> Exit:
+    report, archive, server = watched.report, watched.archive, watched.server
     # first: who reads that it listens may end it
     signals = stop_on_signals(listener)
     events = EventReport(report, watch.observers())
     watch.begin(_DRAIN_SECONDS)
-    say_listening(report, listener, where.ae_title, str(archive.blobs.root), settings)
+    root, settings = str(archive.blobs.root), watched.settings
+    say_listening(report, listener, watched.where.ae_title, root, settings)
+    watch.say()
     say_recovered(report, archive.recovered)
     for fault in settings.faults.faults:
         report.warning(f"misbehaving on purpose: {fault}")
@@ -133,6 +133,7 @@ def _serve(
     finally:
         expiry = time.monotonic() + _DRAIN_SECONDS
         signal.set_wakeup_fd(-1)
+        watch.ending()
         listener.close()
         is_drained = server.drain(listener, _DRAIN_SECONDS)
         watch.end(expiry, server.failure is not None)

@@ -154,6 +154,11 @@ class AuditTrail:
         """Whether a destination could not be written when that was tried last."""
         return any(writer.is_failing for writer in self._writers)
 
+    def figures(self) -> tuple[int, int]:
+        """Return how many messages wait, and how many are lost, for all destinations."""
+        pairs = [writer.figures() for writer in self._writers]
+        return sum(waiting for waiting, _ in pairs), sum(lost for _, lost in pairs)
+
     def started(self, seconds: float) -> None:
         """Tell that the application serves; wait for so long until that is written, or cannot be.
 
@@ -250,6 +255,11 @@ class _Writer:
         with self._changed:
             self._is_to_reopen = True
             self._changed.notify_all()
+
+    def figures(self) -> tuple[int, int]:
+        """Return how many messages wait, and how many are lost."""
+        with self._changed:
+            return len(self._waiting), self._lost + self._missing
 
     def await_first(self, seconds: float) -> None:
         """Wait until the first message is written, or could not be."""

@@ -76,6 +76,11 @@ class Forwarder:
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
+    def waiting(self) -> int:
+        """Return how many objects are queued; raises OutputError."""
+        counts = self._job.counts()
+        return sum(each.objects for each in counts if each.state is State.QUEUED)
+
     def queue(self, path: Path) -> None:
         """Queue an object for every destination, on the disk; raises OutputError."""
         planned = examine(str(path), True, path.stat().st_mtime_ns)
