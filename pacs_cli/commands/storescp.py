@@ -17,7 +17,7 @@ from pacs_cli.commands.provider_start import (
     say_recovered,
     stop_on_signals,
 )
-from pacs_cli.commands.watching import PASSING, Watch, audited
+from pacs_cli.commands.watching import PASSING, Watch, audited, auditing
 from pacs_cli.errors import Exit, UsageError
 from pacs_cli.observing import AuditOptions, MetricsOptions
 from pacs_cli.options import ListenOptions, OutputOptions, resolve_listen
@@ -101,14 +101,15 @@ def storescp(
         figures,
     )
     with (
+        auditing(report, audit, settings, where.ae_title, tls) as trail,
         open_archive(folder, archive.db, kept) as opened,
-        forwarding(report, opened, forward, where.ae_title) as handler,
+        forwarding(report, opened, forward, where.ae_title, trail) as handler,
     ):
         prepare_commitment(report, opened, where.ae_title)
         server = server_of(opened, settings, answers_of(opened), team, handler)
         watched = Watched(report, opened, handler, server, settings, where)
-        with closing(Watch(watched, figures)) as watch:
-            watch.open(audit, metrics, tls)
+        with closing(Watch(watched, figures, trail)) as watch:
+            watch.open(metrics)
             # last, so that whoever finds the port open is answered at once
             listener = Listener(where.bind, where.port, admission.caps(), PASSING)
             if hook_settings is not None:
@@ -121,7 +122,6 @@ def _serve(watched: Watched, listener: Listener, watch: Watch) -> Exit:
     # first: who reads that it listens may end it
     signals = stop_on_signals(listener)
     events = EventReport(report, watch.observers())
-    watch.begin(_DRAIN_SECONDS)
     root, settings = str(archive.blobs.root), watched.settings
     say_listening(report, listener, watched.where.ae_title, root, settings)
     watch.say()
@@ -136,7 +136,7 @@ def _serve(watched: Watched, listener: Listener, watch: Watch) -> Exit:
         watch.ending()
         listener.close()
         is_drained = server.drain(listener, _DRAIN_SECONDS)
-        watch.end(expiry, server.failure is not None)
+        watch.end(expiry)
     if server.failure is not None:
         raise server.failure
     events.ended(is_drained, watch.hook_counts)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
     from pacs_cli.observing import AuditOptions, MetricsOptions
     from pacs_cli.pipelines.audit import AuditTrail
     from pacs_cli.pipelines.hooks import HookCounts, Hooks
+    from pacs_cli.report import Report
     from pacs_cli.securing import TlsOptions
     from pacs_cli.services.figures import Figures
     from pacs_cli.services.scp import Settings
     from pacs_cli.services.serving import ProviderEvent
 
-#: Of the time to end, what is kept for the audit trail: its last message comes last.
-_AUDIT_SECONDS = 2.0
+#: Seconds for the first audit message to be written, where it is required, and for the last.
+_START_SECONDS, _AUDIT_SECONDS = 10.0, 3.0
 
 #: Signals that do not end a provider.
 PASSING = bytes([signal.SIGHUP]) if hasattr(signal, "SIGHUP") else b""
@@ -36,14 +38,34 @@ def audited(settings: Settings, audit: AuditOptions) -> Settings:
     return replace(settings, is_audited=True, gate=Gate() if audit.is_audit_required else None)
 
 
+@contextmanager
+def auditing(
+    report: Report, audit: AuditOptions, settings: Settings, title: str, tls: TlsOptions
+) -> Iterator[AuditTrail | None]:
+    """Give the audit trail, None without one; its last message is that all has ended."""
+    if not settings.is_audited:
+        yield None
+        return
+    trail = audit.trail("pacs storescp", title, tls, settings.gate, report.warning)
+    is_failure = True
+    try:
+        trail.started(_START_SECONDS)
+        if PASSING:
+            signal.signal(signal.SIGHUP, lambda *_: trail.reopen())
+        yield trail
+        is_failure = False
+    finally:
+        trail.stop(_AUDIT_SECONDS, is_failure)
+
+
 class Watch:
     """All that watch one provider; each may be missing. `hooks` may be set."""
 
-    def __init__(self, watched: Watched, figures: Figures | None) -> None:
+    def __init__(self, watched: Watched, figures: Figures | None, trail: AuditTrail | None) -> None:
         self.hooks: Hooks | None = None
         self._watched = watched
         self._figures = figures
-        self._trail: AuditTrail | None = None
+        self._trail = trail
         self._pages: Pages | None = None
         self._is_ending = False
 
@@ -52,38 +74,21 @@ class Watch:
         """What became of the runs of hooks."""
         return self.hooks.counts if self.hooks else None
 
-    def open(self, audit: AuditOptions, metrics: MetricsOptions, tls: TlsOptions) -> None:
-        """Open the audit file and the port of metrics.
-
-        raises  OutputError and ConnectError when that cannot be
-        """
-        watched = self._watched
-        warn = watched.report.warning
-        if watched.settings.is_audited:
-            title = watched.where.ae_title
-            self._trail = audit.trail("pacs storescp", title, tls, watched.settings.gate, warn)
+    def open(self, metrics: MetricsOptions) -> None:
+        """Open the port of metrics, if they are wanted; raises ConnectError."""
         if metrics.metrics is None or self._figures is None:
             return
         from pacs_cli.net.pages import Pages
         from pacs_cli.pipelines.metrics import Metrics
 
-        source = source_of(watched, self._figures, self._trail, lambda: self._is_ending)
-        bind = metrics.metrics_bind or "127.0.0.1"
-        self._pages = Pages(bind, metrics.metrics, Metrics(source).pages(), warn)
+        source = source_of(self._watched, self._figures, self._trail, lambda: self._is_ending)
+        bind, pages = metrics.metrics_bind or "127.0.0.1", Metrics(source).pages()
+        self._pages = Pages(bind, metrics.metrics, pages, self._watched.report.warning)
 
     def observers(self) -> list[Callable[[ProviderEvent], None]]:
         """Return what is to be told of events."""
         figures = None if self._watched.server.counts_itself else self._figures
         return [each.observe for each in (figures, self._trail, self.hooks) if each is not None]
-
-    def begin(self, seconds: float) -> None:
-        """Tell that it serves, from the main thread; in so many seconds at the most."""
-        if self._trail is None:
-            return
-        self._trail.started(seconds)
-        if PASSING:
-            reopen = self._trail.reopen
-            signal.signal(signal.SIGHUP, lambda *_: reopen())
 
     def say(self) -> None:
         """Show where metrics are."""
@@ -97,14 +102,10 @@ class Watch:
         """Let those who ask know that it ends."""
         self._is_ending = True
 
-    def end(self, expiry: float, is_failure: bool) -> None:
+    def end(self, expiry: float) -> None:
         """End what is on its way, until then."""
         if self.hooks is not None:
-            kept = 0.0 if self._trail is None else _AUDIT_SECONDS
-            self.hooks.drain(max(expiry - time.monotonic() - kept, 0.0))
-        if self._trail is not None:
-            self._trail.stop(max(expiry - time.monotonic(), _AUDIT_SECONDS), is_failure)
-        self.close()
+            self.hooks.drain(max(expiry - time.monotonic(), 0.0))
 
     def close(self) -> None:
         """Close the port of metrics, if one is open."""

@@ -155,7 +155,11 @@ class Auditor:
         if event.step is Step.RECEIVED:
             ends = [*_them(who, SOURCE), self._us(DESTINATION)]
         elif event.receiver is None:
-            ends = [self._us(SOURCE), *_them(who, DESTINATION)]
+            ours, theirs = self._us(SOURCE), _them(who, DESTINATION)
+            if event.is_ours:
+                ours = ours._replace(is_requestor=True)
+                theirs = (each._replace(is_requestor=False) for each in theirs)
+            ends = [ours, *theirs]
         else:
             title, host = event.receiver.ae_title, event.receiver.host
             there = Participant(f"{title}@{host}", False, DESTINATION, title, address=host)
@@ -252,7 +256,8 @@ def _them(who: AssociationInfo, role: Code | None) -> Iterator[Participant]:
 
 
 def _participant(who: Participant) -> str:
-    point, kind = (who.address, "2") if who.address else (who.machine, "1")
+    point = who.address or who.machine
+    kind = "2" if _is_address(point) else "1"
     attributes = _attributes(
         UserID=who.user_id,
         AlternativeUserID=who.ae_title and f"AETITLES={who.ae_title}",
@@ -263,6 +268,11 @@ def _participant(who: Participant) -> str:
     )
     role = "" if who.role is None else _coded("RoleIDCode", who.role)
     return f"<ActiveParticipant{attributes}>{role}</ActiveParticipant>"
+
+
+def _is_address(text: str) -> bool:
+    """Whether it is an IP address, and no name of a machine."""
+    return ":" in text or text.replace(".", "").isdigit()
 
 
 def _event(

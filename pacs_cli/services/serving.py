@@ -368,6 +368,8 @@ class StudyTransferred:
     instances   SOP class -> how many
     error       why the first of them failed, when these are those that did
     receiver    of a C-MOVE
+    is_ours     whether it was us who wanted that; the association is then ours too, and its calling
+                AE title that of the peer
     """
 
     association: AssociationInfo
@@ -378,6 +380,7 @@ class StudyTransferred:
     instances: tuple[tuple[str, int], ...]
     error: str = ""
     receiver: Receiver | None = None
+    is_ours: bool = False
 
 
 ProviderEvent = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
@@ -29,6 +31,10 @@ _MAX_GROUPS = 200
 _MAX_ERROR = 200
 
 
+#: Seconds until what was sent is told, should there be no end of it.
+_MAX_SECONDS = 60.0
+
+
 class _Key(NamedTuple):
     study_instance_uid: str
     patient_id: str
@@ -41,6 +47,7 @@ class Transfers:
 
     tell      told of each study: when all is over, and of all of them before there are too many
     receiver  where they go, if that is not the peer
+    is_ours   whether it was us who wanted that
     """
 
     def __init__(
@@ -49,7 +56,9 @@ class Transfers:
         step: Step,
         tell: Callable[[StudyTransferred], None],
         receiver: Receiver | None = None,
+        is_ours: bool = False,
     ) -> None:
+        self._is_ours = is_ours
         self._association = association
         self._step = step
         self._tell = tell
@@ -118,6 +127,7 @@ class Transfers:
                     tuple(instances.items()),
                     errors.get(key, ""),
                     self._receiver,
+                    self._is_ours,
                 )
             )
 
@@ -152,6 +162,54 @@ class Studies:
             if isinstance(event, AssociationEnded) and number in self._transfers:
                 self._transfers.pop(number).close()
         self._observe(event)
+
+
+class Sendings:
+    """Counts what we send to peers of our own accord, by peer and study; any thread may call it.
+
+    It is told when nothing is left to be sent, and at the latest a minute after it was counted, as
+    soon as something else is.
+    """
+
+    def __init__(
+        self,
+        tell: Callable[[StudyTransferred], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._tell = tell
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._peers: dict[AssociationInfo, Transfers] = {}
+        self._began = 0.0
+
+    def add(
+        self,
+        peer: AssociationInfo,
+        study_instance_uid: str,
+        patient_id: str,
+        sop_class_uid: str,
+        error: str,
+    ) -> None:
+        """Count one object, as `Transfers` does."""
+        with self._lock:
+            if self._peers and self._clock() - self._began > _MAX_SECONDS:
+                self._close()
+            if not self._peers:
+                self._began = self._clock()
+            if (transfers := self._peers.get(peer)) is None:
+                transfers = Transfers(peer, Step.SENT, self._tell, is_ours=True)
+                self._peers[peer] = transfers
+            transfers.add(study_instance_uid, patient_id, sop_class_uid, "R", error)
+
+    def rest(self) -> None:
+        """Tell of all that is counted: for the time being there is no more."""
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        peers, self._peers = self._peers, {}
+        for transfers in peers.values():
+            transfers.close()
 
 
 def queried(request: QueryRequest) -> Queried:

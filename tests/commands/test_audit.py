@@ -375,3 +375,26 @@ def test_rsyslog_takes_every_message_over_tls(tmp_path, pki):
 def _listens(port: int) -> bool:
     with socket.socket() as sock:
         return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_what_is_forwarded_is_told_for_each_study(tmp_path):
+    log = tmp_path / "audit"
+    with pacs_storescp(tmp_path / "there", "--aet", "THERE") as there:
+        peer = f"THERE@127.0.0.1:{there.port}"
+        options = ("--audit", str(log), "--forward", peer)
+        with pacs_storescp(tmp_path / "archive", *options) as archive:
+            assert store(archive, "1.2.3.1", "1.2.3.2", "1.2.3.3") == [0, 0, 0]
+            until(lambda: len(archive.kind("forwarded")) == 3)
+            archive.stop()
+            pid = str(archive.process.pid)
+    found = messages(log)
+    # the last of all, also after what is forwarded at the end
+    assert names(found)[-1] == STOP
+    sent = [each for each in found if participants(each)[0][0] == pid and name(each) == TRANSFERRED]
+    assert {participants(each)[1] for each in sent} == {
+        ("THERE@127.0.0.1", "Destination Role ID", "false")
+    }
+    assert participants(sent[0])[0] == (pid, "Source Role ID", "true")
+    assert sum(sum(instances(each).values()) for each in sent) == 3
+    assert objects(sent[0]) == {"Study Instance UID": STUDY, "Patient Number": "TEST-1"}
+    assert event(sent[0]) == ("R", "0")

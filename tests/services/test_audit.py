@@ -27,7 +27,7 @@ from pacs_cli.services.serving import (
     StoreRequest,
     StudyTransferred,
 )
-from pacs_cli.services.transfers import Studies, queried
+from pacs_cli.services.transfers import Sendings, Studies, queried
 from pacs_cli.wire.syslog import Severity
 from tests.auditing import (
     checked,
@@ -304,3 +304,34 @@ def test_every_message_has_another_name():
         auditing.of(NOW, AssociationRefused(WHO, 1, 1, 3)),
     ]
     assert len(set(names(checked(each.xml) for each in told))) == len(told)
+
+
+def test_what_we_send_is_told_when_it_rests_or_after_a_minute():
+    told, now = [], [0.0]
+    sendings = Sendings(told.append, lambda: now[0])
+    for _ in range(3):
+        sendings.add(WHO, "1.2.3", "P1", CT, "")
+    sendings.add(WHO, "1.2.3", "P1", CT, "answered with A700")
+    assert told == []
+    sendings.rest()
+    assert [(each.instances, each.error, each.is_ours) for each in told] == [
+        (((CT, 3),), "", True),
+        (((CT, 1),), "answered with A700", True),
+    ]
+    told.clear()
+    sendings.add(WHO, "1.2.3", "P1", CT, "")
+    now[0] = 61.0
+    sendings.add(WHO, "1.2.4", "P1", CT, "")
+    assert [each.study_instance_uid for each in told] == ["1.2.3"]
+
+
+def test_what_we_send_of_our_own_accord_has_us_as_the_requestor():
+    who = AssociationInfo(0, "pacs.example", "THERE", "ARCHIVE")
+    found = message(transferred(Step.SENT, association=who, action="R", is_ours=True))
+    assert participants(found) == [
+        (PROCESS, "Source Role ID", "true"),
+        ("THERE@pacs.example", "Destination Role ID", "false"),
+    ]
+    # a name of a machine, and no address
+    kinds = [each.get("NetworkAccessPointTypeCode") for each in found.iter("ActiveParticipant")]
+    assert kinds == ["1", "1"]
