@@ -30,10 +30,12 @@ LAYERS: dict[str, set[str]] = {
     "receiving": {"errors", "config", "options", "net", "services", "dicom", "archive", "pipelines"}
     | {"wire", "securing"},
     "admitting": {"errors", "config", "services", "pipelines"},
+    "observing": {"errors", "securing", "wire", "net", "services", "pipelines"},
     "report": {"errors", "options"},
     "commands": {
         *("errors", "wire", "net", "services", "dicom", "pixels", "archive", "pipelines"),
-        *("jobs", "config", "options", "receiving", "securing", "admitting", "report"),
+        *("jobs", "config", "options", "receiving", "securing", "admitting", "observing"),
+        "report",
         "__init__",
     },
     "cli": {"errors", "config", "options", "report", "commands", "__init__"},
@@ -51,7 +53,7 @@ RESERVED = {
     "selectors": {"net"},
     # two owners, of two kinds of files: what an archive holds, and what a job has done
     "sqlite3": {"archive", "jobs"},
-    "typer": {"cli", "options", "receiving", "securing", "admitting", "commands"},
+    "typer": {"cli", "options", "receiving", "securing", "admitting", "observing", "commands"},
     "rich": {"report"},
     "tqdm": {"report"},
 }

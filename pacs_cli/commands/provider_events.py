@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -50,17 +50,17 @@ class EventReport:
     """Shows events as they happen, from any thread, and counts them for the last line."""
 
     def __init__(
-        self, report: Report, first: Callable[[ProviderEvent], None] | None = None
+        self, report: Report, first: Sequence[Callable[[ProviderEvent], None]] = ()
     ) -> None:
-        """Show on `report`; `first` is told each event before, as showing may fail."""
+        """Show on `report`; `first` are told each event before, as showing may fail."""
         self._report = report
         self._first = first
         self._stored = self._failed = self._size = 0
 
     def show(self, event: ProviderEvent) -> None:
         """Show one event. UIDs, titles and sizes only: never a name or an id of a patient."""
-        if self._first is not None:
-            self._first(event)
+        for observe in self._first:
+            observe(event)
         if isinstance(event, AssociationOpened):
             self._emit(
                 "association_opened",
@@ -82,7 +82,7 @@ class EventReport:
         elif isinstance(event, Found | Retrieved):
             kind, about, text = describe_query(event)
             self._emit(kind, event.association, about, text)
-        else:
+        elif isinstance(event, InstanceReceived):
             self._show_instance(event)
 
     def ended(self, is_drained: bool, hooks: HookCounts | None = None) -> None:
