@@ -123,8 +123,14 @@ class Load:
                 thread.start()
             try:
                 while (now := time.monotonic()) < ends:
-                    self._over.wait(min(kill_every or 15.0, ends - now))
+                    self._over.wait(min(kill_every or 30.0, ends - now))
                     self.samples.append(vitals(life.process.pid))
+                    stored = len(self.acknowledged)
+                    left = max(0, ends - time.monotonic()) / 60
+                    print(
+                        f"  {left:5.1f} min left, {stored:6} objects: {self.samples[-1]}",
+                        flush=True,
+                    )
                     if kill_every and time.monotonic() < ends:
                         self._is_up.clear()
                         os.kill(life.process.pid, signal.SIGKILL)
