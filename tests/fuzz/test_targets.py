@@ -76,6 +76,12 @@ FOUND = {
         + element(0x00080060, "CS", "CT")
         + struct.pack("<HHLH", 0x0028, 0x0106, 2, 1),
     ),
+    "an escape sequence that is none": (
+        "validation",
+        file_meta(CT, "1.2", EXPLICIT)
+        + element(0x00080005, "CS", "\\ISO 2022 IR 87")
+        + element(0x00100010, "PN", b"Made\x1b$X^Up"),
+    ),
     "an envelope without recipients": (
         "sealed",
         bytes.fromhex("301406092a864886f70d010703a00730050201003000"),

@@ -31,11 +31,13 @@ def check(data: bytes) -> None:
         return
     source, target = NAMES[data[0] // 4 % 4], NAMES[data[0] % 4]
     with suppress(InputError):
-        done = transcode(memoryview(data[1:]), UID[source], UID[target], OPTIONS)
-        once = b"".join(bytes(each) for each in done.buffers)
-        if source != target:
-            again = transcode(memoryview(once), UID[target], UID[source], OPTIONS)
-            back = b"".join(bytes(each) for each in again.buffers)
-            # what we wrote, we read and write as we did
-            last = transcode(memoryview(back), UID[source], UID[target], OPTIONS)
-            assert b"".join(bytes(each) for each in last.buffers) == once
+        once = _through(data[1:], source, target)
+        # what we wrote twice, we read and write as we did
+        for _ in range(2):
+            before, once = once, _through(_through(once, target, source), source, target)
+        assert once == before
+
+
+def _through(data: bytes, source: str, target: str) -> bytes:
+    done = transcode(memoryview(data), UID[source], UID[target], OPTIONS)
+    return b"".join(bytes(each) for each in done.buffers)
