@@ -19,11 +19,10 @@ _CHANGES = ("added", "removed", "changed")
 
 
 def _sandbox(report: MatchReport) -> Sandbox:
-    from pacs_cli.pixels.bounds import missing_bounds
+    from pacs_cli.commands.transcoding import warn_of_missing_bounds
     from pacs_cli.pixels.sandbox import Sandbox
 
-    if reason := missing_bounds():
-        report.warning(reason)
+    warn_of_missing_bounds(report)
     return Sandbox()
 
 

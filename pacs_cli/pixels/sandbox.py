@@ -13,13 +13,12 @@ import mmap
 import os
 import pickle
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib import import_module
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
 from pacs_cli.errors import InputError, PacsError
@@ -116,7 +115,7 @@ class _Child:
         self._given_up = False
         descriptor = _memory()
         self._shared = _Shared(descriptor)
-        ours, theirs = socket.socketpair()
+        self._connection, theirs = Pipe()
         arguments = (str(theirs.fileno()), str(descriptor), str(patience), str(most), *sys.path)
         with theirs:
             self._process = subprocess.Popen(
@@ -127,7 +126,6 @@ class _Child:
                 pass_fds=(theirs.fileno(), descriptor),
                 env={key: value for key, value in os.environ.items() if key[:5] != "PACS_"},
             )
-        self._connection = Connection(ours.detach())
 
     def begin(self, work: str, data: Buffer, arguments: tuple[object, ...]) -> None:
         self._shared.write(0, data)

@@ -16,6 +16,8 @@ import pytest
 from pacs_cli.errors import InputError
 from pacs_cli.pixels import bounds
 from pacs_cli.pixels.sandbox import Sandbox
+from tests.support import CT
+from tests.writing import write_object
 
 WORK = "tests.pixels.hostile_work:"
 
@@ -190,3 +192,23 @@ def test_system_that_bounds_nothing_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "resource", None)
     bounds.bound_memory()
     bounds.bound_processor(1)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("transcode", "in", "out", "--to", "implicit"),
+        ("anonymize", "in", "out", "--clean", "pixels"),
+        ("diff", "in", "in", "--pixels"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_commands_that_decode_say_what_the_system_does_not_bound(
+    pacs, monkeypatch, tmp_path, command
+):
+    write_object(tmp_path / "in", CT, "1.2.3.1")
+    told = "does not bound the memory of a process"
+    arguments = [tmp_path / each if each in ("in", "out") else each for each in command]
+    assert told not in pacs(*arguments).stderr
+    monkeypatch.setattr(bounds, "missing_bounds", lambda: f"this system {told}")
+    assert told in pacs(*arguments).stderr
