@@ -10,7 +10,7 @@ import typer
 
 from pacs_cli.commands.conversion_options import ChoiceOptions
 from pacs_cli.commands.conversion_totals import ConversionTotals
-from pacs_cli.commands.transcoding import LossOptions, show_syntaxes
+from pacs_cli.commands.transcoding import LossOptions, show_syntaxes, warn_of_missing_bounds
 from pacs_cli.errors import Exit, UsageError
 from pacs_cli.options import InputOptions, OutputOptions
 from pacs_cli.report import Report
@@ -71,6 +71,7 @@ def transcode(
         show_syntaxes(report)
         return Exit.OK
     settings, named = _settings(files, loss, choice, list(paths or []), to)
+    warn_of_missing_bounds(report)
     totals = ConversionTotals(report, choice.table)
     with totals.shown(), report.progress(0, 0, "transcoding") as progress:
         for entry in run(named, settings):

@@ -126,6 +126,14 @@ def show_syntaxes(report: Report) -> None:
     report.table("", list(fields), rows)
 
 
+def warn_of_missing_bounds(report: Report) -> None:
+    """Say what cannot be bounded of the processes that decode, where that is something."""
+    from pacs_cli.pixels.bounds import missing_bounds
+
+    if reason := missing_bounds():
+        report.warning(reason)
+
+
 def _shown(value: object) -> str:
     if value is None:
         return ""
