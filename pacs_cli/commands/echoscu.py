@@ -103,6 +103,7 @@ def _show_summary(
     spent = {
         "name": phases.name,
         "tcp": phases.tcp,
+        "tls": phases.tls,
         "association": phases.association,
         "release": phases.release,
     }

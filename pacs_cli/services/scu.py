@@ -24,7 +24,7 @@ from pacs_cli.errors import (
     PeerSpeaksTls,
     PeerTimeout,
 )
-from pacs_cli.net.channel import Channel, Wakeup, connect, resolve
+from pacs_cli.net.channel import Channel, Connection, Wakeup, call
 from pacs_cli.net.target import Target
 from pacs_cli.services.diagnosis import explain_abort, explain_rejection
 from pacs_cli.services.results import EchoResult, FindResponse, Phases, StoreResult
@@ -77,7 +77,7 @@ class Session:
 
     contexts       id -> Context, the refused ones included
     request, answer  the two association PDUs, for display
-    phases         seconds for name, TCP, association and (in the end) release
+    phases         seconds for name, TCP, TLS, association and (in the end) release
     priority       of the objects that are sent
     originator     AE title and message id of the C-MOVE that objects are sent for; None for none
     One thread uses it.
@@ -92,12 +92,14 @@ class Session:
         negotiation: UserInformation | None = None,
         trace: Trace | None = None,
         wakeup: Wakeup | None = None,
+        connection: Connection | None = None,
     ) -> None:
         """Connect and associate.
 
         negotiation  what is negotiated besides the contexts; what says who we are and how much we
                      take is filled in
         wakeup  when it is set, `find` cancels, and what is then to be awaited has a second
+        connection  that is there already, and owned from here on
         raises  ConnectError, AssociationRejected, AssociationAborted, PeerTimeout,
                 PeerProtocolError
         """
@@ -123,10 +125,7 @@ class Session:
                 implementation_version_name=IMPLEMENTATION_VERSION_NAME,
             ),
         )
-        began = time.monotonic()
-        addresses = resolve(target)
-        named = time.monotonic()
-        sock = connect(target, addresses)
+        connection = connection or call(target)
         connected = time.monotonic()
         limits = Limits(
             max_pdu_length=target.max_pdu,
@@ -135,11 +134,13 @@ class Session:
             close=1.0,
         )
         self._association = Association(Role.REQUESTOR, limits)
-        self._channel = Channel(sock, self._association, str(target), wakeup=wakeup)
+        self._channel = Channel(connection.sock, self._association, str(target), wakeup=wakeup)
         self._channel.write_timeout = target.timeouts.write
         self._awaited: Deadline | None = None
         self.answer = self._associate()
-        self.phases = Phases(named - began, connected - named, time.monotonic() - connected)
+        self.phases = Phases(
+            connection.name, connection.tcp, connection.tls, time.monotonic() - connected
+        )
 
     @property
     def contexts(self) -> dict[int, Context]:
