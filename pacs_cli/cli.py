@@ -58,6 +58,7 @@ COMMANDS: tuple[Command, ...] = (
         "pacs_cli.commands.transcode",
         "Bring files into another transfer syntax, the pixels kept.",
     ),
+    Command("config", "pacs_cli.commands.config", "Look after configuration and peers."),
     Command(
         "demo", "pacs_cli.commands.demo", "Send, store and compare real files on this machine."
     ),
@@ -267,13 +268,16 @@ def _fail(error: BaseException, arguments: list[str]) -> Exit:
 def _program_of(arguments: list[str]) -> str:
     """Return the command that was meant, as `pacs index add`, as far as there is one."""
     words = [each for each in arguments if not each.startswith("-")]
-    row = next((each for each in COMMANDS if words and each.name == words[0]), None)
-    if row is None:
-        return "pacs"
-    # of a group its table, which was imported to get here
-    table = getattr(sys.modules.get(row.module), "COMMANDS", ())
-    is_in_group = len(words) > 1 and words[1] in [name for name, *_ in table]
-    return " ".join(("pacs", *words[: 2 if is_in_group else 1]))
+    table: Sequence[tuple[str, str, str]] = COMMANDS
+    names = ["pacs"]
+    for word in words:
+        row = next((each for each in table if each[0] == word), None)
+        if row is None:
+            break
+        names.append(word)
+        # of a group its table, which was imported to get here
+        table = getattr(sys.modules.get(row[1]), "COMMANDS", ())
+    return " ".join(names)
 
 
 def _explain(error: BaseException, arguments: list[str], program: str) -> tuple[Exit, str, str]:

@@ -39,6 +39,17 @@ _REQUEST_TIMEOUT = 15.0
 
 Port = Annotated[int | None, typer.Argument(metavar="[PORT]", help="TCP port.", show_default=False)]
 
+CalledAet = Annotated[
+    str | None,
+    typer.Option(
+        "-aec",
+        "--called-aet",
+        metavar="AET",
+        help=f"AE title of the peer. [default: {BUILT_IN_CALLED_AE_TITLE}]",
+        rich_help_panel="Network",
+    ),
+]
+
 _Aet = Annotated[
     str | None,
     typer.Option(
@@ -95,16 +106,7 @@ class PeerOptions:
             metavar="PEER", help="HOST, HOST:PORT, AET@HOST:PORT or a peer of the configuration."
         ),
     ]
-    called_ae_title: Annotated[
-        str | None,
-        typer.Option(
-            "-aec",
-            "--called-aet",
-            metavar="AET",
-            help=f"AE title of the peer. [default: {BUILT_IN_CALLED_AE_TITLE}]",
-            rich_help_panel="Network",
-        ),
-    ] = None
+    called_ae_title: CalledAet = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,7 +364,7 @@ def resolve_target(
     """
     config = config or configuration.load(os.environ)
     known = config.peers.get(peer.peer)
-    place = _known_place(config, known) if known else _typed_place(peer, port)
+    place = _known_place(config, known) if known else typed_place(peer, port)
     port = _typed(configuration.port_number, port, "PORT") or place.port
     if port is None:
         like = "" if known else nearest(peer.peer, config.peers)
@@ -370,13 +372,7 @@ def resolve_target(
             f"no port for {peer.peer}: write {peer.peer} PORT "
             f"or {_bracketed(place.host)}:PORT{like}"
         )
-    settings = first_of(
-        _typed_settings(network),
-        config.environment,
-        known.settings if known else Settings(),
-        config.settings,
-        BUILT_IN,
-    )
+    settings = first_of(*layers(network, config, known))
     called = _typed(configuration.ae_title, peer.called_ae_title, "--called-aet")
     secured = (tls or TlsOptions()).settings(known.tls if known else None)
     return Target(
@@ -392,6 +388,21 @@ def resolve_target(
         ),
         max_pdu=_filled(settings.max_pdu),
         tls=TlsClient(secured) if secured else None,
+    )
+
+
+def layers(
+    network: NetworkOptions, config: Config, known: configuration.Peer | None
+) -> tuple[Settings, ...]:
+    """Return what is typed, in the environment, the peer's, the file's and built in, in the order
+    in which they count.
+    """
+    return (
+        typed_settings(network),
+        config.environment,
+        known.settings if known else Settings(),
+        config.settings,
+        BUILT_IN,
     )
 
 
@@ -465,7 +476,7 @@ def resolve_listen(
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class Place:
     """What an address says; None where it says nothing."""
 
     host: str
@@ -473,7 +484,8 @@ class _Place:
     ae_title: str | None
 
 
-def _typed_place(peer: PeerOptions, port: int | None) -> _Place:
+def typed_place(peer: PeerOptions, port: int | None) -> Place:
+    """Return what was typed of a peer that the configuration does not have, or raise UsageError."""
     try:
         place = _parse_address(peer.peer)
     except ValueError as error:
@@ -486,7 +498,7 @@ def _typed_place(peer: PeerOptions, port: int | None) -> _Place:
     return place
 
 
-def _known_place(config: Config, known: configuration.Peer) -> _Place:
+def _known_place(config: Config, known: configuration.Peer) -> Place:
     try:
         place = _parse_address(known.address)
     except ValueError as error:
@@ -496,7 +508,7 @@ def _known_place(config: Config, known: configuration.Peer) -> _Place:
     return replace(place, ae_title=known.called_ae_title or place.ae_title)
 
 
-def _parse_address(text: str) -> _Place:
+def _parse_address(text: str) -> Place:
     """Parse HOST, HOST:PORT, [IPV6]:PORT or a bare IPv6 address, each with AET@ in front or not."""
     title, at, place = text.rpartition("@")
     if place.startswith("["):
@@ -514,7 +526,7 @@ def _parse_address(text: str) -> _Place:
         _check_ipv6(host)
     if colon and not _is_digits(number):
         raise ValueError(f"{number!r} is not a port")
-    return _Place(
+    return Place(
         host,
         configuration.port_number(int(number)) if colon else None,
         configuration.ae_title(title) if at else None,
@@ -539,7 +551,8 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _typed_settings(network: NetworkOptions) -> Settings:
+def typed_settings(network: NetworkOptions) -> Settings:
+    """Return what was typed, or raise UsageError."""
     return Settings(
         _typed(configuration.ae_title, network.calling_ae_title, "--aet"),
         _typed_timeout(network, "connect"),

@@ -26,13 +26,16 @@ LAYERS: dict[str, set[str]] = {
     "pipelines": {"errors", "wire", "net", "services", "dicom", "pixels", "jobs", "__init__"},
     "config": {"errors"},
     "securing": {"errors", "config", "net"},
+    "config_file": {"errors", "config", "pipelines"},
+    "origins": {"errors", "config", "options", "securing"},
     "options": {"errors", "config", "securing", "wire", "net", "services"},
     "receiving": {"errors", "config", "options", "net", "services", "dicom", "archive", "pipelines"}
     | {"wire", "securing"},
     "report": {"errors", "options"},
     "commands": {
         *("errors", "wire", "net", "services", "dicom", "pixels", "archive", "pipelines"),
-        *("jobs", "config", "options", "receiving", "securing", "report", "__init__"),
+        *("jobs", "config", "config_file", "options", "origins", "receiving", "securing"),
+        *("report", "__init__"),
     },
     "cli": {"errors", "config", "options", "report", "commands", "__init__"},
     "completions": set(),
@@ -52,6 +55,7 @@ RESERVED = {
     "typer": {"cli", "options", "receiving", "securing", "commands"},
     "rich": {"report"},
     "tqdm": {"report"},
+    "tomlkit": {"config_file"},
 }
 WIRE_MAY_IMPORT = {
     *(

@@ -14,7 +14,7 @@ from pacs_cli.cli import COMMANDS
 HEAVY = frozenset(
     {
         *("pydicom", "pynetdicom", "numpy", "PIL", "sqlite3", "ssl", "tqdm", "rich"),
-        *("asyncio", "tomllib", "logging"),
+        *("asyncio", "tomllib", "logging", "tomlkit"),
     }
 )
 
