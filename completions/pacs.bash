@@ -15,7 +15,7 @@ _pacs() {
     local options= choices= keys= peer= choice commands= command=${COMP_WORDS[1]} first=2
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W "echoscu storescu findscu movescu getscu send-batch storescp index dump diff validate anonymize reidentify transcode config demo --help --version" -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W "echoscu storescu findscu movescu getscu send-batch storescp index dump diff validate anonymize reidentify transcode doctor config demo --help --version" -- "$current")
         return
     fi
     while :; do
@@ -64,6 +64,7 @@ _pacs() {
         'anonymize') options='--profile --retain --clean --rule --burned-in --pixel-rules --documents --key-file --save-key --patient-map --mapping-out --encrypt-to --date-shift --from-file --follow --json --csv -q --quiet -v --verbose -d --debug --log-file --names -j --jobs --quarantine --report --dry-run --diff --no-verify --in-place --explain --format -h --help'; choices='--date-shift=auto,DAYS,MIN:MAX --names=uid,pseudonym --format=text,markdown'; keys=''; peer=no ;;
         'reidentify') options='--from-file --follow --json --csv -q --quiet -v --verbose -d --debug --log-file --private-key -h --help'; choices=''; keys='--private-key'; peer=no ;;
         'transcode') options='--from-file --follow --quality --near --ratio --verify --uid --render-to-8bit --max-pixels -j --jobs --if-syntax --overwrite --skip-same --in-place --dry-run --report --json --csv -q --quiet -v --verbose -d --debug --log-file --to --list -h --help'; choices='--uid=auto,new,keep'; keys=''; peer=no ;;
+        'doctor') options='-aec --called-aet -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --tls --tls-ca --tls-cert --tls-key --tls-key-pass-file --tls-min --tls-ciphers --tls-server-name --tls-anonymous --json --csv -q --quiet -v --verbose -d --debug --log-file --no-probe -h --help'; choices='--tls-min=1.2,1.3'; keys=''; peer=yes ;;
         'config') options='-h --help'; choices=''; keys=''; peer=no ;;
         'config init') options='--json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys=''; peer=no ;;
         'config show') options='-aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --tls --tls-ca --tls-cert --tls-key --tls-key-pass-file --tls-min --tls-ciphers --tls-server-name --tls-anonymous --json --csv -q --quiet -v --verbose -d --debug --log-file -aec --called-aet -h --help'; choices='--tls-min=1.2,1.3'; keys=''; peer=yes ;;

@@ -58,6 +58,11 @@ COMMANDS: tuple[Command, ...] = (
         "pacs_cli.commands.transcode",
         "Bring files into another transfer syntax, the pixels kept.",
     ),
+    Command(
+        "doctor",
+        "pacs_cli.commands.doctor",
+        "Find at which step talking to a peer fails, and why.",
+    ),
     Command("config", "pacs_cli.commands.config", "Look after configuration and peers."),
     Command(
         "demo", "pacs_cli.commands.demo", "Send, store and compare real files on this machine."

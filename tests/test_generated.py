@@ -114,6 +114,7 @@ CASES = [
                 "anonymize",
                 "config",
                 "demo",
+                "doctor",
                 "diff",
                 "dump",
                 "reidentify",

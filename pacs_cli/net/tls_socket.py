@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from pacs_cli.errors import ConnectError
+from pacs_cli.net.certificate import TlsFacts, facts_of
 from pacs_cli.net.tls_words import explain, is_plain
 from pacs_cli.wire.message import Buffer
 
@@ -92,6 +93,10 @@ class TlsSocket:
                 self._say_tls()
             raise ConnectError(f"{self._attempt}: {explain(error)}") from None
         return 0
+
+    def facts(self) -> TlsFacts:
+        """Return what the handshake came to."""
+        return facts_of(self._sock)
 
     def poll(self) -> Poll:
         """Return what waits for this and other descriptors."""

@@ -59,6 +59,11 @@ MAX_IDENTIFIER = 1024 * 1024
 #: Seconds for the end of an operation, and for that of the association, once we are to stop.
 _HURRY = 1.0
 
+_NEVER_ANSWERED = (
+    "is that a DICOM port, and is the peer well? pacs doctor looks closer (-ta S waits)"
+)
+_TOO_SLOW = "is the peer well, what does its log say? (-td S waits)"
+
 _FIND_PENDING = (0xFF00, 0xFF01)
 
 _ENDS = (Rejected, Aborted, Closed)
@@ -469,8 +474,9 @@ class Session:
                 f"{self.target} broke the protocol: {error}; is that a DICOM port?", error.reason
             )
         if isinstance(error, PeerTimeout):
+            is_new = not self.contexts
             self._association.abort()
-            return error
+            return PeerTimeout(f"{error}; {_NEVER_ANSWERED if is_new else _TOO_SLOW}")
         if error.errno == errno.EFAULT:
             return InputError("it became shorter while it was being sent")
         reason = (error.strerror or str(error)).lower()
@@ -515,7 +521,8 @@ class Session:
     def _end(self, event: Rejected | Aborted | Closed) -> AssociationError:
         """Return the exception for an end of the association."""
         if isinstance(event, Rejected):
-            words = explain_rejection(event.result, event.source, event.reason)
+            titles = self.target.called_ae_title, self.target.calling_ae_title
+            words = explain_rejection(event.result, event.source, event.reason, *titles)
             return AssociationRejected(
                 f"cannot associate with {self.target}: rejected, {words}",
                 event.result,
