@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pacs_cli.dicom.registry import sop_class_uids, transfer_syntaxes
+from pacs_cli.dicom.registry import sop_class_uids, transfer_syntaxes, uid_name
 from pacs_cli.net.target import Target
+from pacs_cli.pipelines.proposals import parse_proposals
 from pacs_cli.pipelines.storage_contexts import COMMON_SYNTAXES, all_sop_classes
 from pacs_cli.services.scu import Session, Trace
 from pacs_cli.wire.negotiation import (
@@ -66,6 +67,36 @@ def gathered(contexts: Iterable[Context]) -> list[Accepted]:
         Accepted(uid, tuple(syntaxes), 0 if syntaxes else results[uid])
         for uid, syntaxes in found.items()
     ]
+
+
+def probe_named(target: Target, texts: Iterable[str], trace: Trace | None = None) -> list[Accepted]:
+    """Return what is accepted of what was named: `CT`, `CT=j2k,jpegls`, a keyword or UID of any SOP
+    class, or `all` for every storage SOP class in every transfer syntax.
+
+    raises  UsageError naming the nearest known name; as `Session`
+    """
+    offer: dict[Proposal, None] = {}
+    is_all = False
+    for text in texts:
+        name, equals, _ = text.partition("=")
+        is_all |= text.lower() == "all"
+        if equals:
+            offer |= dict.fromkeys(parse_proposals([text], most=None))
+        elif text.lower() != "all":
+            offer |= dict.fromkeys(one_by_one(_sop_classes(name)))
+    found = gathered(probe(target, offer, trace))
+    if not is_all:
+        return found
+    # first which, for it would be seventy associations to ask for all in everything
+    classes = gathered(probe(target, each_storage_class(), trace))
+    known = [each.abstract_syntax for each in classes if each.transfer_syntaxes]
+    refused = [each for each in classes if not each.transfer_syntaxes]
+    return [*found, *gathered(probe(target, one_by_one(known), trace)), *refused]
+
+
+def _sop_classes(name: str) -> tuple[str, ...]:
+    is_uid = name.replace(".", "").isdigit()
+    return (name,) if is_uid and uid_name(name) != name else sop_class_uids(name)
 
 
 def one_by_one(sop_classes: Sequence[str], syntaxes: Sequence[str] | None = None) -> list[Proposal]:
