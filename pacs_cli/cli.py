@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,6 +19,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from pacs_cli import __version__
 from pacs_cli.errors import Exit, OutputError, PacsError, nearest
+from pacs_cli.habits import cure_for
 from pacs_cli.options import OutputOptions, expand
 from pacs_cli.report import Report
 
@@ -319,8 +321,10 @@ def _usage_problem(error: click.exceptions.ClickException, arguments: list[str])
     if isinstance(error, click.exceptions.NoSuchOption):
         typed = _as_typed(error.option_name, arguments)
         params = error.ctx.command.get_params(error.ctx) if error.ctx else []
-        hint = nearest(typed, [name for each in params for name in each.opts])
-        return f"no such option {typed}{hint}"
+        names = [name for each in params for name in each.opts]
+        has_peer = any("PEER" in each.human_readable_name for each in params)
+        cure = cure_for(typed, names, has_peer)
+        return f"no such option {typed}" + (f"; {cure}" if cure else nearest(typed, names))
     if isinstance(error, click.exceptions.BadOptionUsage):
         return f"{error.option_name} needs a value"
     if isinstance(error, click.exceptions.BadParameter) and error.param is not None:
@@ -333,6 +337,10 @@ def _usage_problem(error: click.exceptions.ClickException, arguments: list[str])
             f"valid {kind}", _WORDS.get(kind, f"valid {kind}")
         )
         return f"{name}: {words}"
+    # the parser's own words for it are hard to read
+    extra = re.fullmatch(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", problem)
+    if extra is not None:
+        return f"there is no place for {extra[1]}"
     return problem[:1].lower() + problem[1:]
 
 

@@ -302,9 +302,12 @@ def _parse(file: Path) -> dict[str, Any]:
         with file.open("rb") as stream:
             return tomllib.load(stream)
     except OSError as error:
-        raise ConfigError(f"cannot read {file}: {error.strerror or error}") from None
+        raise ConfigError(
+            f"cannot read {file}: {error.strerror or error}; check PACS_CONFIG, or write one with "
+            "pacs config init"
+        ) from None
     except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError alike
-        raise ConfigError(f"cannot read {file}: not TOML: {error}") from None
+        raise ConfigError(f"cannot read {file}: not TOML: {error}; correct it there") from None
 
 
 def _config(top: _Table, environment: Settings) -> Config:

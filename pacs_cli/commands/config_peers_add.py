@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from pacs_cli.addresses import Place, bracketed
 from pacs_cli.commands.naming import Name, reserved_words
 from pacs_cli.config import load
 from pacs_cli.errors import Exit, UsageError
@@ -17,7 +18,6 @@ from pacs_cli.options import (
     NetworkOptions,
     OutputOptions,
     PeerOptions,
-    Place,
     Port,
     typed_place,
     typed_settings,
@@ -82,8 +82,7 @@ def _table(
             "--aet is how we call ourselves, to every peer: set aet at the top of the "
             "configuration file; the title of the peer is --called-aet"
         )
-    host = f"[{place.host}]" if ":" in place.host else place.host
-    table: dict[str, object] = {"address": f"{host}:{number}"}
+    table: dict[str, object] = {"address": f"{bracketed(place.host)}:{number}"}
     title = called_ae_title or place.ae_title
     if title:
         table["aet"] = title.strip(" ")
