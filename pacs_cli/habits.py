@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 #: Option -> what does the same: an option, which is told where a command has it, or words.
-_ELSEWHERE: dict[str, tuple[str, ...]] = {
+ELSEWHERE: dict[str, tuple[str, ...]] = {
     "--aetitle": ("--aet",),
     "--call": ("--called-aet",),
     "--aec": ("--called-aet",),
@@ -51,7 +51,7 @@ def cure_for(option: str, known: Collection[str], has_peer: bool) -> str:
     known     the options of the command
     has_peer  whether it calls a peer, so that a port is the peer's
     """
-    cures = _ELSEWHERE.get(option, ())
+    cures = ELSEWHERE.get(option, ())
     for cure in cures:
         if cure.startswith("-"):
             if cure in known:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from pacs_cli.generate import pages
+from pacs_cli.habits import ELSEWHERE
 from pacs_cli.wire.pdu import AssociateReject
 from tests.conftest import Pacs
 from tests.interop.peers import PACS, pacs_storescp
@@ -221,6 +223,13 @@ def test_mistake_is_told_in_one_line_that_helps(
     line = line_of(result.stderr)
     assert mistake.says in line, line
     assert mistake.advises in line, line
+
+
+def test_what_is_said_of_options_of_other_tools_is_true():
+    known = {name for page in pages() for option in page.options for name in option.names}
+    for option, cures in ELSEWHERE.items():
+        assert cures
+        assert all(cure in known for cure in cures if cure.startswith("-")), option
 
 
 # -- what takes more than a command line ---------------------------------------------------------

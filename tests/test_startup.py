@@ -52,6 +52,10 @@ def run(tmp_path: Path, *arguments: str) -> tuple[int, str, set[str]]:
         (["echoscu"], 2),
         (["echoscu", "host"], 2),
         (["storescu", "--foo"], 2),
+        (["config", "peers", "add", "--help"], 0),
+        (["config", "peers", "list"], 0),
+        (["config", "show"], 0),
+        (["doctor", "127.0.0.1", "1"], 3),
         *(([each.name, "--help"], 0) for each in COMMANDS),
     ],
 )

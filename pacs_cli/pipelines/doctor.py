@@ -216,10 +216,10 @@ class Examination:
 
     def _asked(self, session: Session) -> Iterator[Step]:
         # before the clock starts: it is the peer's time that is told
-        from pacs_cli.pipelines.find import Search, first_study
+        from pacs_cli.pipelines.find import Search, query_for_any
 
         self._begin("find")
-        query = first_study(session)
+        query = query_for_any(session)
         if query is None:
             words = "neither study root nor patient root is served to this AE title"
             yield self._ended(Outcome.NOT_SERVED, words)
@@ -234,7 +234,9 @@ class Examination:
             return
         count = sum(search.matches.values())
         model = query.model.value
-        words = f"a study, then cancelled ({model})" if count else f"no study there ({model})"
+        what = f"{query.level.lower()} ({model})"
+        ended = ", then cancelled" if search.is_cancelled else ""
+        words = f"found a {what}{ended}" if count else f"found no {what}"
         details = {"model": model, "matches": count, "cancelled": search.is_cancelled}
         if search.status is None:
             words = f"{words}; the query did not end after C-CANCEL, and with it the association"

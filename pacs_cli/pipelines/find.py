@@ -266,8 +266,10 @@ class Search:
         return Problem(text, exit)
 
 
-def first_study(session: Answering) -> Query | None:
-    """Return the least query for any study in a model that the peer accepted, None without one."""
+def query_for_any(session: Answering) -> Query | None:
+    """Return a query for whatever is at the top of a model that the peer accepted: studies, else
+    patients; None without such a model.
+    """
     for model in (Model.STUDY_ROOT, Model.PATIENT_ROOT):
         if session.context_for(model.sop_class_uid) is not None:
             return make_query(model, Dataset(), model.levels[0])

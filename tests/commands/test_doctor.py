@@ -20,6 +20,7 @@ from tests.conftest import Pacs, Result
 from tests.interop import find_peers
 from tests.interop.peers import PACS, dcmtk_storescp, pacs_storescp
 from tests.pki import Pki
+from tests.services.misbehaviour import EVERY_ONE, Misbehaviour
 from tests.services.raw import read_pdu
 from tests.support import CT, EXPLICIT, IMPLICIT, MR, VERIFICATION, running_provider
 from tests.writing import write_object
@@ -71,10 +72,12 @@ def answering(act: Callable[[socket.socket], None]) -> Iterator[int]:
 
 
 @contextmanager
-def pynetdicom_peer(find: Callable[[evt.Event], object]) -> Iterator[int]:
+def pynetdicom_peer(
+    find: Callable[[evt.Event], object], model: str = "1.2.840.10008.5.1.4.1.2.2.1"
+) -> Iterator[int]:
     """A pynetdicom that stores CTs and answers queries like this; yields its port."""
     ae = AE()
-    for uid in (VERIFICATION, CT, "1.2.840.10008.5.1.4.1.2.2.1"):
+    for uid in (VERIFICATION, CT, model):
         ae.add_supported_context(uid)
     server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_FIND, find)])
     try:
@@ -96,7 +99,7 @@ def test_every_step_is_shown_with_its_time(pacs: Pacs, tmp_path: Path):
     assert [line.split()[:2] for line in lines[:7]] == [[step, "ok"] for step in STEPS]
     assert all(" ms " in line for line in lines[:7])
     assert "PACS_CLI" in lines[2]
-    assert "no study there" in lines[4]
+    assert "found no study (study root)" in lines[4]
     assert "CT Image\texplicit, implicit, jpeg-lossless" in result.stdout
     assert lines[-1] == "all is well"
     assert archive.files() == {}
@@ -383,6 +386,26 @@ def test_client_certificate_that_is_wanted(pacs: Pacs, pki: Pki, tmp_path: Path)
     stops(result, "association", 3, "client certificate", "--tls-cert")
 
 
+BEFORE_THE_ASSOCIATION = [each for each in EVERY_ONE if each.timeout == "acse"]
+
+
+@pytest.mark.parametrize("misbehaviour", BEFORE_THE_ASSOCIATION, ids=lambda each: each.name)
+def test_whatever_a_peer_does_is_told_in_a_line_for_each_step(
+    pacs: Pacs, misbehaviour: Misbehaviour
+):
+    over = threading.Event()
+    with answering(lambda sock: misbehaviour.act(sock, over)) as port:
+        result = pacs("doctor", "127.0.0.1", port, "--timeout", 0.3, "--no-probe", "--json")
+        over.set()
+    assert result.exit in (3, 4)
+    summary, lines = result.json[-1], result.stderr.splitlines()
+    assert summary["exit"] == result.exit
+    assert [line.split(": ")[:2] for line in lines] == [
+        ["pacs doctor", step] for step in summary["failed"]
+    ]
+    assert outcomes(result)["tcp"] == "ok"
+
+
 # -- what fails without an end -------------------------------------------------------------------
 
 
@@ -420,6 +443,14 @@ def test_query_that_is_never_answered_ends_the_association_and_not_the_probe(pac
         "probe": "ok",
     }
     assert "an answer to C-FIND-RQ within 0.3 s" in failure(result)
+
+
+def test_only_patients_can_be_asked_for(pacs: Pacs, tmp_path: Path):
+    patient_root = "1.2.840.10008.5.1.4.1.2.1.1"
+    with pynetdicom_peer(lambda event: iter([]), patient_root) as port:
+        result = pacs("doctor", "127.0.0.1", port, "--no-probe", "--json")
+    assert result.exit == 0
+    assert details(result, "find")["model"] == "patient root"
 
 
 def test_doctor_runs_as_a_program():
