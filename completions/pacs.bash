@@ -15,23 +15,28 @@ _pacs() {
     local options= choices= keys= peer= choice commands= command=${COMP_WORDS[1]} first=2
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W "echoscu storescu findscu movescu getscu send-batch storescp users index dump diff validate anonymize reidentify transcode demo --help --version" -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W "echoscu storescu findscu movescu getscu send-batch storescp users index dump diff validate anonymize reidentify transcode doctor config demo --help --version" -- "$current")
         return
     fi
-    case $command in
-        send-batch) commands='start resume status report pause cancel retry-failed' ;;
-        users) commands='add remove list' ;;
-        index) commands='add find stats verify prune rebuild export dicomdir' ;;
-    esac
-    if [[ $commands ]]; then
-        if ((COMP_CWORD == 2)); then
+    while :; do
+        commands=
+        case $command in
+            'send-batch') commands='start resume status report pause cancel retry-failed' ;;
+            'users') commands='add remove list' ;;
+            'index') commands='add find stats verify prune rebuild export dicomdir' ;;
+            'config') commands='init show path peers' ;;
+            'config peers') commands='list add remove test' ;;
+        esac
+        [[ $commands ]] || break
+        if ((COMP_CWORD == first)); then
             mapfile -t COMPREPLY < <(compgen -W "$commands --help" -- "$current")
             return
         fi
-        command="$command ${COMP_WORDS[2]}" first=3
-    fi
+        command="$command ${COMP_WORDS[first]}"
+        ((first++))
+    done
     case $command in
-        'echoscu') options='-aec --called-aet -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --tls --tls-ca --tls-cert --tls-key --tls-key-pass-file --tls-min --tls-ciphers --tls-server-name --tls-anonymous -usr --user --user-pass-file --kerberos --saml --jwt --user-response --json --csv -q --quiet -v --verbose -d --debug --log-file --repeat -h --help'; choices='--tls-min=1.2,1.3'; keys=''; peer=yes ;;
+        'echoscu') options='-aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --tls --tls-ca --tls-cert --tls-key --tls-key-pass-file --tls-min --tls-ciphers --tls-server-name --tls-anonymous -usr --user --user-pass-file --kerberos --saml --jwt --user-response --json --csv -q --quiet -v --verbose -d --debug --log-file -aec --called-aet --all --repeat --interval --propose -h --help'; choices='--tls-min=1.2,1.3'; keys=''; peer=yes ;;
         'storescu') options='-aec --called-aet --from-file --follow --jobs --retries --retry-wait --priority --propose --repeat --fail-first --never-transcode --dry-run --report --set --uid-suffix -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --tls --tls-ca --tls-cert --tls-key --tls-key-pass-file --tls-min --tls-ciphers --tls-server-name --tls-anonymous -usr --user --user-pass-file --kerberos --saml --jwt --user-response --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--priority=low,medium,high --tls-min=1.2,1.3'; keys='--set'; peer=yes ;;
         'findscu') options='-aec --called-aet -P --patient-root -S --study-root -O --patient-study-only -W --worklist -k --key --query --level --since --before --today --charset --no-defaults --drill --limit --fail-if-empty --dicom-json --save --relational --date-time --fuzzy --time-zone -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --tls --tls-ca --tls-cert --tls-key --tls-key-pass-file --tls-min --tls-ciphers --tls-server-name --tls-anonymous -usr --user --user-pass-file --kerberos --saml --jwt --user-response --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--level=patient,study,series,image --tls-min=1.2,1.3'; keys='-k --key'; peer=yes ;;
         'movescu') options='-aec --called-aet -P --patient-root -S --study-root -O --patient-study-only -k --key --query --level --since --before --today --charset --from-file --batch --limit --fail-if-empty -aem --dest --receive --bind --allow --wait --expect-from-find --out --db --layout --duplicate --min-free --durability -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --tls --tls-ca --tls-cert --tls-key --tls-key-pass-file --tls-min --tls-ciphers --tls-server-name --tls-anonymous -usr --user --user-pass-file --kerberos --saml --jwt --user-response --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--level=patient,study,series,image --duplicate=reject,replace,version --durability=full,relaxed --tls-min=1.2,1.3'; keys='-k --key'; peer=yes ;;
@@ -64,6 +69,16 @@ _pacs() {
         'anonymize') options='--profile --retain --clean --rule --burned-in --pixel-rules --documents --key-file --save-key --patient-map --mapping-out --encrypt-to --date-shift --from-file --follow --json --csv -q --quiet -v --verbose -d --debug --log-file --names -j --jobs --quarantine --report --dry-run --diff --no-verify --in-place --explain --format -h --help'; choices='--date-shift=auto,DAYS,MIN:MAX --names=uid,pseudonym --format=text,markdown'; keys=''; peer=no ;;
         'reidentify') options='--from-file --follow --json --csv -q --quiet -v --verbose -d --debug --log-file --private-key -h --help'; choices=''; keys='--private-key'; peer=no ;;
         'transcode') options='--from-file --follow --quality --near --ratio --verify --uid --render-to-8bit --max-pixels -j --jobs --if-syntax --overwrite --skip-same --in-place --dry-run --report --json --csv -q --quiet -v --verbose -d --debug --log-file --to --list -h --help'; choices='--uid=auto,new,keep'; keys=''; peer=no ;;
+        'doctor') options='-aec --called-aet -aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --tls --tls-ca --tls-cert --tls-key --tls-key-pass-file --tls-min --tls-ciphers --tls-server-name --tls-anonymous -usr --user --user-pass-file --kerberos --saml --jwt --user-response --json --csv -q --quiet -v --verbose -d --debug --log-file --no-probe -h --help'; choices='--tls-min=1.2,1.3'; keys=''; peer=yes ;;
+        'config') options='-h --help'; choices=''; keys=''; peer=no ;;
+        'config init') options='--json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys=''; peer=no ;;
+        'config show') options='-aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --tls --tls-ca --tls-cert --tls-key --tls-key-pass-file --tls-min --tls-ciphers --tls-server-name --tls-anonymous --json --csv -q --quiet -v --verbose -d --debug --log-file -aec --called-aet -h --help'; choices='--tls-min=1.2,1.3'; keys=''; peer=yes ;;
+        'config path') options='--json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys=''; peer=no ;;
+        'config peers') options='-h --help'; choices=''; keys=''; peer=no ;;
+        'config peers list') options='--json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys=''; peer=no ;;
+        'config peers add') options='-aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --tls --tls-ca --tls-cert --tls-key --tls-key-pass-file --tls-min --tls-ciphers --tls-server-name --tls-anonymous --json --csv -q --quiet -v --verbose -d --debug --log-file -aec --called-aet --replace -h --help'; choices='--tls-min=1.2,1.3'; keys=''; peer=no ;;
+        'config peers remove') options='--json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys=''; peer=yes ;;
+        'config peers test') options='-aet --aet -to --connect-timeout -ta --acse-timeout -td --dimse-timeout --timeout --max-pdu --tls --tls-ca --tls-cert --tls-key --tls-key-pass-file --tls-min --tls-ciphers --tls-server-name --tls-anonymous --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices='--tls-min=1.2,1.3'; keys=''; peer=yes ;;
         'demo') options='--json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys=''; peer=no ;;
         *) return ;;
     esac

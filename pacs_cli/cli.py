@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,6 +19,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from pacs_cli import __version__
 from pacs_cli.errors import Exit, OutputError, PacsError, nearest
+from pacs_cli.habits import cure_for
 from pacs_cli.options import OutputOptions, expand
 from pacs_cli.report import Report
 
@@ -59,6 +61,12 @@ COMMANDS: tuple[Command, ...] = (
         "pacs_cli.commands.transcode",
         "Bring files into another transfer syntax, the pixels kept.",
     ),
+    Command(
+        "doctor",
+        "pacs_cli.commands.doctor",
+        "Find at which step talking to a peer fails, and why.",
+    ),
+    Command("config", "pacs_cli.commands.config", "Look after configuration and peers."),
     Command(
         "demo", "pacs_cli.commands.demo", "Send, store and compare real files on this machine."
     ),
@@ -268,13 +276,16 @@ def _fail(error: BaseException, arguments: list[str]) -> Exit:
 def _program_of(arguments: list[str]) -> str:
     """Return the command that was meant, as `pacs index add`, as far as there is one."""
     words = [each for each in arguments if not each.startswith("-")]
-    row = next((each for each in COMMANDS if words and each.name == words[0]), None)
-    if row is None:
-        return "pacs"
-    # of a group its table, which was imported to get here
-    table = getattr(sys.modules.get(row.module), "COMMANDS", ())
-    is_in_group = len(words) > 1 and words[1] in [name for name, *_ in table]
-    return " ".join(("pacs", *words[: 2 if is_in_group else 1]))
+    table: Sequence[tuple[str, str, str]] = COMMANDS
+    names = ["pacs"]
+    for word in words:
+        row = next((each for each in table if each[0] == word), None)
+        if row is None:
+            break
+        names.append(word)
+        # of a group its table, which was imported to get here
+        table = getattr(sys.modules.get(row[1]), "COMMANDS", ())
+    return " ".join(names)
 
 
 def _explain(error: BaseException, arguments: list[str], program: str) -> tuple[Exit, str, str]:
@@ -311,8 +322,10 @@ def _usage_problem(error: click.exceptions.ClickException, arguments: list[str])
     if isinstance(error, click.exceptions.NoSuchOption):
         typed = _as_typed(error.option_name, arguments)
         params = error.ctx.command.get_params(error.ctx) if error.ctx else []
-        hint = nearest(typed, [name for each in params for name in each.opts])
-        return f"no such option {typed}{hint}"
+        names = [name for each in params for name in each.opts]
+        has_peer = any("PEER" in each.human_readable_name for each in params)
+        cure = cure_for(typed, names, has_peer)
+        return f"no such option {typed}" + (f"; {cure}" if cure else nearest(typed, names))
     if isinstance(error, click.exceptions.BadOptionUsage):
         return f"{error.option_name} needs a value"
     if isinstance(error, click.exceptions.BadParameter) and error.param is not None:
@@ -325,6 +338,10 @@ def _usage_problem(error: click.exceptions.ClickException, arguments: list[str])
             f"valid {kind}", _WORDS.get(kind, f"valid {kind}")
         )
         return f"{name}: {words}"
+    # the parser's own words for it are hard to read
+    extra = re.fullmatch(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", problem)
+    if extra is not None:
+        return f"there is no place for {extra[1]}"
     return problem[:1].lower() + problem[1:]
 
 

@@ -68,7 +68,8 @@ def bash(pages: Iterable[_Page]) -> str:
     pages = list(pages)
     names = " ".join(page.name for page in pages if " " not in page.name)
     groups = "".join(
-        f"        {page.name}) commands={_quoted(' '.join(name for name, _ in page.commands))} ;;\n"
+        f"            {_quoted(page.name)}) "
+        f"commands={_quoted(' '.join(name for name, _ in page.commands))} ;;\n"
         for page in pages
         if page.commands
     )
@@ -87,15 +88,18 @@ def bash(pages: Iterable[_Page]) -> str:
         mapfile -t COMPREPLY < <(compgen -W "{names} --help --version" -- "$current")
         return
     fi
-    case $command in
-{groups}    esac
-    if [[ $commands ]]; then
-        if ((COMP_CWORD == 2)); then
+    while :; do
+        commands=
+        case $command in
+{groups}        esac
+        [[ $commands ]] || break
+        if ((COMP_CWORD == first)); then
             mapfile -t COMPREPLY < <(compgen -W "$commands --help" -- "$current")
             return
         fi
-        command="$command ${{COMP_WORDS[2]}}" first=3
-    fi
+        command="$command ${{COMP_WORDS[first]}}"
+        ((first++))
+    done
     case $command in
 {cases}        *) return ;;
     esac
@@ -172,8 +176,12 @@ _pacs() {{
     local command=$words[2]
     shift words
     ((CURRENT--))
-    case $command in
-{groups}    esac
+    local group=
+    while [[ $group != $command ]]; do
+        group=$command
+        case $command in
+{groups}        esac
+    done
     case $command in
 {cases}    esac
 }}
@@ -188,16 +196,16 @@ fi
 def _zsh_group(page: _Page) -> str:
     """Return the case that completes the commands of a group, or goes on to one of them."""
     rows = " ".join(_quoted(f"{name}:{summary}") for name, summary in page.commands)
-    return f"""        {page.name})
-            if ((CURRENT == 2)); then
-                commands=({rows})
-                _describe command commands
-                return
-            fi
-            command="$command $words[2]"
-            shift words
-            ((CURRENT--))
-            ;;
+    return f"""            {_quoted(page.name)})
+                if ((CURRENT == 2)); then
+                    commands=({rows})
+                    _describe command commands
+                    return
+                fi
+                command="$command $words[2]"
+                shift words
+                ((CURRENT--))
+                ;;
 """
 
 
@@ -226,19 +234,25 @@ def fish(pages: Iterable[_Page]) -> str:
     ]
     for page in pages:
         summary = _quoted(page.summary)
-        group, _, name = page.name.rpartition(" ")
+        *groups, name = page.name.split(" ")
         seen = f"-n '__fish_seen_subcommand_from {name}'"
-        if group:
+        second = 2
+        if groups:
             # a command of the same name may stand alone
-            begun = f"__fish_seen_subcommand_from {group}"
-            of_group = f"string match -q -- {group} (commandline -opc)[2]"
-            is_next = f"{of_group}; and test (count (commandline -opc)) -eq 2"
+            second = len(groups) + 2
+            of_group = "; and ".join(
+                f"string match -q -- {word} (commandline -opc)[{place}]"
+                for place, word in enumerate(groups, 2)
+            )
+            is_next = f"{of_group}; and test (count (commandline -opc)) -eq {second - 1}"
             lines.append(f"complete -c pacs -n '{is_next}' -f -a {name} -d {summary}")
-            seen = f"-n '{begun}; and string match -q -- {name} (commandline -opc)[3]'"
+            begun = f"__fish_seen_subcommand_from {groups[0]}"
+            is_it = f"string match -q -- {name} (commandline -opc)[{second}]"
+            seen = f"-n '{begun}; and {of_group}; and {is_it}'"
         else:
             lines.append(f"complete -c pacs -n __fish_use_subcommand -f -a {name} -d {summary}")
         if _has_peer(page):
-            is_second = f"{seen[:-1]}; and test (count (commandline -opc)) -eq 2'"
+            is_second = f"{seen[:-1]}; and test (count (commandline -opc)) -eq {second}'"
             lines.append(f"complete -c pacs {is_second} -a '(__pacs_peers)' -d peer")
         for option in page.options:
             lines += [f"complete -c pacs {seen} {_fish(option)}"] if option.names else []
@@ -307,7 +321,10 @@ def _is_key(option: _Option) -> bool:
 
 
 def _has_peer(page: _Page) -> bool:
-    return any(not option.names and option.metavar.startswith("PEER") for option in page.options)
+    return any(
+        not option.names and option.metavar.lstrip("[").startswith("PEER")
+        for option in page.options
+    )
 
 
 def _peer_word(page: _Page) -> str:

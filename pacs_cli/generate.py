@@ -62,7 +62,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One command, ready to be described; of a group's `name` has two words.
+    """One command, ready to be described; `name` has several words in a group.
 
     commands  of a group: those that it has, each with its summary
     """
@@ -118,7 +118,7 @@ def _pages(group: Any, table: Sequence[Command], above: str) -> Iterator[Page]:
             commands=tuple((each.name, each.summary) for each in rows),
         )
         if rows:
-            yield from _pages(command, rows, f"{name} ")
+            yield from _pages(command, rows, f"{above}{name} ")
 
 
 def _options(command: Any, context: Any) -> Iterator[Option]:
@@ -218,7 +218,7 @@ def _man(page: Page, all_pages: Sequence[Page]) -> str:
         lines += [".TP", f".B {_roff(line)}", _roff(what)]
     lines += [".SH CONFORMANCE", _roff(page.conformance)]
     # of a group its commands, of one of those the group
-    above = page.name.split(" ")[0]
+    above = page.name.rpartition(" ")[0]
     related = [
         each.file
         for each in all_pages

@@ -6,6 +6,7 @@ Results go to stdout, everything else to stderr. Whatever comes from a file or a
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import threading
@@ -269,8 +270,9 @@ class Report:
             except BrokenPipeError:
                 raise
             except OSError as error:
+                advice = "; make room or write elsewhere" if error.errno == errno.ENOSPC else ""
                 raise OutputError(
-                    f"cannot write to standard output: {error.strerror or error}"
+                    f"cannot write to standard output: {error.strerror or error}{advice}"
                 ) from None
 
     def _tell(self, lines: Sequence[str], logged: Sequence[str] | None = None) -> None:

@@ -105,8 +105,8 @@ class TlsOptions:
         ),
     ] = False
 
-    def settings(self, known: configuration.Tls | None = None) -> TlsSettings | None:
-        """Return what was typed, filled from a configuration; None when neither wants TLS."""
+    def typed(self) -> configuration.Tls | None:
+        """Return what was typed; None when that is nothing of TLS."""
         typed = configuration.Tls(
             self.ca,
             self.certificate,
@@ -117,9 +117,14 @@ class TlsOptions:
             self.server_name,
             self.is_anonymous or None,
         )
-        if known is None and not self.is_wanted and typed == configuration.Tls():
+        return typed if self.is_wanted or typed != configuration.Tls() else None
+
+    def settings(self, known: configuration.Tls | None = None) -> TlsSettings | None:
+        """Return what was typed, filled from a configuration; None when neither wants TLS."""
+        typed = self.typed()
+        if known is None and typed is None:
             return None
-        layer = typed.over(known or configuration.Tls())
+        layer = (typed or configuration.Tls()).over(known or configuration.Tls())
         return TlsSettings(
             layer.ca,
             layer.certificate,

@@ -114,7 +114,7 @@ def probe(install_command: Install) -> None:
         ("probe x --count 0", "--count: 0 is not in the range x>=1"),
         ("probe x --count", "--count needs a value"),
         ("probe", "missing PATH"),
-        ("probe x y", "got unexpected extra argument(s) (y)"),
+        ("probe x y", "there is no place for y"),
     ],
 )
 def test_usage_error_is_one_line_with_a_way_out(pacs: Pacs, arguments: str, problem: str) -> None:

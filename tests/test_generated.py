@@ -48,12 +48,18 @@ def test_every_command_has_all_that_belongs_to_it(command):
     assert f"man/pacs-{command.name}.1" in GENERATED
     assert f"## pacs {command.name}\n" in GENERATED["docs/cli.md"]
     assert (ROOT / "tests" / "commands" / f"test_{command.name.replace('-', '_')}.py").is_file()
-    for name, module_name, _ in getattr(module, "COMMANDS", ()):
-        part = import_module(module_name)
+    for words, part in parts_of(command.name, module):
         assert part.EXAMPLES
         assert part.CONFORMANCE
-        assert f"man/pacs-{command.name}-{name}.1" in GENERATED
-        assert f"## pacs {command.name} {name}\n" in GENERATED["docs/cli.md"]
+        assert f"man/pacs-{words.replace(' ', '-')}.1" in GENERATED
+        assert f"## pacs {words}\n" in GENERATED["docs/cli.md"]
+
+
+def parts_of(words, module):
+    for name, module_name, _ in getattr(module, "COMMANDS", ()):
+        part = import_module(module_name)
+        yield f"{words} {name}", part
+        yield from parts_of(f"{words} {name}", part)
 
 
 def test_every_option_is_explained():
@@ -106,7 +112,9 @@ CASES = [
             *("echoscu", "findscu", "getscu", "index", "movescu", "storescu", "storescp"),
             *(
                 "anonymize",
+                "config",
                 "demo",
+                "doctor",
                 "diff",
                 "dump",
                 "reidentify",
@@ -122,6 +130,12 @@ CASES = [
         {"add", "find", "stats", "verify", "prune", "rebuild", "export", "dicomdir"},
     ),
     ("pacs index ver", {"verify"}),
+    ("pacs config ", {"init", "show", "path", "peers"}),
+    ("pacs config peers ", {"list", "add", "remove", "test"}),
+    ("pacs config peers te", {"test"}),
+    ("pacs config peers add --repl", {"--replace"}),
+    ("pacs config peers remove ", {"ward", "archive-2"}),
+    ("pacs config show wa", {"ward"}),
     ("pacs index verify --ha", {"--hash"}),
     ("pacs index find --lev", {"--level"}),
     ("pacs index export --level ", {"patient", "study", "series", "image"}),

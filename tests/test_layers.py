@@ -26,7 +26,11 @@ LAYERS: dict[str, set[str]] = {
     "pipelines": {"errors", "wire", "net", "services", "dicom", "pixels", "jobs", "__init__"},
     "config": {"errors"},
     "securing": {"errors", "config", "net", "wire"},
-    "options": {"errors", "config", "securing", "wire", "net", "services"},
+    "config_file": {"errors", "config", "pipelines"},
+    "origins": {"errors", "config", "options", "securing"},
+    "addresses": {"config"},
+    "habits": set(),
+    "options": {"addresses", "errors", "config", "securing", "wire", "net", "services"},
     "receiving": {"errors", "config", "options", "net", "services", "dicom", "archive", "pipelines"}
     | {"wire", "securing"},
     "admitting": {"errors", "config", "services", "pipelines"},
@@ -34,11 +38,10 @@ LAYERS: dict[str, set[str]] = {
     "report": {"errors", "options"},
     "commands": {
         *("errors", "wire", "net", "services", "dicom", "pixels", "archive", "pipelines"),
-        *("jobs", "config", "options", "receiving", "securing", "admitting", "observing"),
-        "report",
-        "__init__",
+        *("addresses", "config", "config_file", "options", "origins", "jobs", "receiving"),
+        *("securing", "admitting", "observing", "report", "__init__"),
     },
-    "cli": {"errors", "config", "options", "report", "commands", "__init__"},
+    "cli": {"errors", "config", "habits", "options", "report", "commands", "__init__"},
     "completions": set(),
     "generate": {"errors", "options", "report", "cli", "completions", "commands", "__init__"}
     | {"dicom", "pipelines"},
@@ -56,6 +59,7 @@ RESERVED = {
     "typer": {"cli", "options", "receiving", "securing", "admitting", "observing", "commands"},
     "rich": {"report"},
     "tqdm": {"report"},
+    "tomlkit": {"config_file"},
 }
 WIRE_MAY_IMPORT = {
     *(

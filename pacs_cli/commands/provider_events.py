@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pacs_cli.commands.denial_events import describe_denial
 from pacs_cli.commands.query_events import describe_query
 from pacs_cli.report import Report
-from pacs_cli.services.diagnosis import explain_rejection, explain_status
+from pacs_cli.services.diagnosis import explain_status, name_rejection
 from pacs_cli.services.serving import (
     AssociationEnded,
     AssociationInfo,
@@ -69,7 +69,7 @@ class EventReport:
                 f"associated, {event.accepted} contexts accepted, {event.refused} refused",
             )
         elif isinstance(event, AssociationRefused):
-            words = explain_rejection(event.result, event.source, event.reason)
+            words = name_rejection(event.result, event.source, event.reason)
             fields = {"result": event.result, "source": event.source, "reason": event.reason}
             self._emit("association_rejected", event.association, fields, f"rejected: {words}")
         elif isinstance(event, Denied):

@@ -228,6 +228,12 @@ def transfer_syntax_uid(name: str) -> str:
     return uid
 
 
+def short_syntax_name(uid: str) -> str:
+    """Return the short name of a transfer syntax, or what PS3.6 calls it."""
+    names = (name for name, known in _SHORT_SYNTAXES.items() if known == uid)
+    return next(names, uid_name(uid))
+
+
 def status_meaning(status: int) -> str:
     """Return what a DIMSE status says, in the words of the standard (PS3.7 C, PS3.4 B, C and W).
 

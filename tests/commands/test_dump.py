@@ -121,7 +121,7 @@ def test_json_of_several_files_has_a_line_each_and_one_for_what_failed(pacs, ct,
     assert [line.get("type") for line in result.json] == [None, "error", None]
     error = result.json[1]
     assert (error["error"], error["exit"], error["path"]) == ("InputError", 6, str(missing))
-    assert result.stderr == f"cannot read {missing}: no such file or directory\n"
+    assert result.stderr == f"cannot read {missing}: no such file or directory; check the path\n"
 
 
 def test_keys_are_columns(pacs, tmp_path, made):
