@@ -19,6 +19,7 @@ from pacs_cli.cli import COMMANDS, Command, application
 from pacs_cli.completions import bash, fish, keywords, zsh
 from pacs_cli.dicom.dictionary import tags_of_keywords, vr_at
 from pacs_cli.errors import Exit, UsageError
+from pacs_cli.helping import Option, options_of
 from pacs_cli.options import OutputOptions
 from pacs_cli.pipelines.validation.pages import rule_pages
 from pacs_cli.report import Report
@@ -47,17 +48,6 @@ _ENVIRONMENT = (
     ("PACS_TLS_KEY_PASS", "decrypts the key of --tls-key"),
     ("NO_COLOR", "no colour in tables"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One option or argument as its help shows it; `names` is empty for an argument."""
-
-    names: tuple[str, ...]
-    metavar: str
-    help: str
-    takes_value: bool
-    panel: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,28 +102,13 @@ def _pages(group: Any, table: Sequence[Command], above: str) -> Iterator[Page]:
             summary=summary,
             usage=" ".join([f"pacs {above}{name}", *command.collect_usage_pieces(context)]),
             description="\n".join(map(str.strip, (command.help or "").splitlines())).strip(),
-            options=tuple(_options(command, context)),
+            options=options_of(command, context),
             examples=tuple(module.EXAMPLES),
             conformance=module.CONFORMANCE,
             commands=tuple((each.name, each.summary) for each in rows),
         )
         if rows:
             yield from _pages(command, rows, f"{name} ")
-
-
-def _options(command: Any, context: Any) -> Iterator[Option]:
-    for param in command.get_params(context):
-        record = param.get_help_record(context)
-        if record is None:
-            continue
-        is_argument = param.param_type_name == "argument"
-        names = () if is_argument else tuple(sorted(param.opts, key=lambda o: (len(o), o)))
-        takes_value = not is_argument and not param.is_flag and not param.count
-        metavar = record[0].rpartition(" ")[2] if takes_value else ""
-        if is_argument:
-            metavar = record[0]
-        panel = "Arguments" if is_argument else getattr(param, "rich_help_panel", None) or "Options"
-        yield Option(names, metavar, record[1].strip(), takes_value, panel)
 
 
 def files() -> dict[str, str]:
@@ -192,12 +167,8 @@ def _markdown(all_pages: list[Page]) -> str:
 
 
 def _table_row(option: Option) -> str:
-    label, text = (cell.replace("|", "\\|") for cell in (_label(option), option.help))
+    label, text = (cell.replace("|", "\\|") for cell in (option.label, option.help))
     return f"| `{label}` | {text} |\n"
-
-
-def _label(option: Option) -> str:
-    return " ".join(filter(None, (", ".join(option.names), option.metavar)))
 
 
 # -- man pages -------------------------------------------------------------------------------
@@ -212,7 +183,7 @@ def _man(page: Page, all_pages: Sequence[Page]) -> str:
         lines.append(f".SH {panel.upper()}")
         for option in page.options:
             if option.panel == panel:
-                lines += [".TP", f".B {_roff(_label(option))}", _roff(option.help)]
+                lines += [".TP", f".B {_roff(option.label)}", _roff(option.help)]
     lines.append(".SH EXAMPLES")
     for line, what in page.examples:
         lines += [".TP", f".B {_roff(line)}", _roff(what)]

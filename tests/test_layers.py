@@ -30,13 +30,23 @@ LAYERS: dict[str, set[str]] = {
     "receiving": {"errors", "config", "options", "net", "services", "dicom", "archive", "pipelines"}
     | {"wire", "securing"},
     "report": {"errors", "options"},
+    "helping": set(),
     "commands": {
         *("errors", "wire", "net", "services", "dicom", "pixels", "archive", "pipelines"),
         *("jobs", "config", "options", "receiving", "securing", "report", "__init__"),
     },
-    "cli": {"errors", "config", "options", "report", "commands", "__init__"},
+    "cli": {"errors", "helping", "config", "options", "report", "commands", "__init__"},
     "completions": set(),
-    "generate": {"errors", "options", "report", "cli", "completions", "commands", "__init__"}
+    "generate": {
+        "errors",
+        "helping",
+        "options",
+        "report",
+        "cli",
+        "completions",
+        "commands",
+        "__init__",
+    }
     | {"dicom", "pipelines"},
     "__main__": {"cli"},
 }

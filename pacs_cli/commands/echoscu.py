@@ -44,7 +44,11 @@ def echoscu(
     repeat: Annotated[
         int,
         typer.Option(
-            "--repeat", metavar="N", min=1, help="Echo this many times on one association."
+            "--repeat",
+            metavar="N",
+            min=1,
+            help="Echo this many times on one association.",
+            rich_help_panel="Echo",
         ),
     ] = 1,
 ) -> Exit:

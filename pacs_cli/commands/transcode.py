@@ -52,10 +52,16 @@ def transcode(
             "--to",
             metavar="SYNTAX",
             help="The transfer syntax: a short name (--list shows them), keyword or UID.",
+            rich_help_panel="Conversion",
         ),
     ] = None,
     is_list: Annotated[
-        bool, typer.Option("--list", help="Show every transfer syntax and what does it.")
+        bool,
+        typer.Option(
+            "--list",
+            help="Show every transfer syntax and what does it.",
+            rich_help_panel="Conversion",
+        ),
     ] = False,
 ) -> Exit:
     """Bring files into another transfer syntax, the pixels kept.

@@ -26,6 +26,7 @@ class LossOptions:
             min=1,
             max=100,
             help="Quality of a lossy syntax. [default: 90]",
+            rich_help_panel="Conversion",
         ),
     ] = None
     near: Annotated[
@@ -36,17 +37,26 @@ class LossOptions:
             min=1,
             max=255,
             help="Largest error of a sample, jpegls-near. [default: 2]",
+            rich_help_panel="Conversion",
         ),
     ] = None
     ratio: Annotated[
         float | None,
         typer.Option(
-            "--ratio", metavar="R", min=1.0, help="Make it R times smaller, j2k-lossy, htj2k-lossy."
+            "--ratio",
+            metavar="R",
+            min=1.0,
+            help="Make it R times smaller, j2k-lossy, htj2k-lossy.",
+            rich_help_panel="Conversion",
         ),
     ] = None
     is_verified: Annotated[
         bool,
-        typer.Option("--verify/--no-verify", help="Decode every encoded frame and compare it."),
+        typer.Option(
+            "--verify/--no-verify",
+            help="Decode every encoded frame and compare it.",
+            rich_help_panel="Conversion",
+        ),
     ] = True
     uid: Annotated[
         str,
@@ -54,18 +64,25 @@ class LossOptions:
             "--uid",
             metavar="auto|new|keep",
             help="SOP Instance UID: a new one when something is lost, always, never.",
+            rich_help_panel="Conversion",
         ),
     ] = "auto"
     to_8_bit: Annotated[
         bool,
         typer.Option(
-            "--render-to-8bit", help="For a lossy syntax render more than 8 bits by the window."
+            "--render-to-8bit",
+            help="For a lossy syntax render more than 8 bits by the window.",
+            rich_help_panel="Conversion",
         ),
     ] = False
     max_pixels: Annotated[
         int | None,
         typer.Option(
-            "--max-pixels", metavar="N", min=1, help="Refuse larger frames. [default: 268435456]"
+            "--max-pixels",
+            metavar="N",
+            min=1,
+            help="Refuse larger frames. [default: 268435456]",
+            rich_help_panel="Conversion",
         ),
     ] = None
 
