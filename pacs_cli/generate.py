@@ -17,14 +17,22 @@ from typing import Any
 from pacs_cli import __version__
 from pacs_cli.cli import COMMANDS, Command, application
 from pacs_cli.completions import bash, fish, keywords, zsh
+from pacs_cli.dicom import registry
 from pacs_cli.dicom.dictionary import tags_of_keywords, vr_at
 from pacs_cli.errors import Exit, UsageError
 from pacs_cli.helping import Option, options_of
+from pacs_cli.jobs.states import State
+from pacs_cli.net.tls import SUITES
 from pacs_cli.options import OutputOptions
+from pacs_cli.pipelines.deid import policy
 from pacs_cli.pipelines.validation.pages import rule_pages
+from pacs_cli.pipelines.validation.rules import RULES
 from pacs_cli.report import Report
 
 ROOT = Path(__file__).parent.parent
+
+#: Inside the package, for `pacs completion install` copies them from there.
+SCRIPTS = "pacs_cli/completions/scripts"
 
 _CODES = {
     Exit.OK: "all done; objects stored with a warning count as done",
@@ -55,6 +63,7 @@ class Page:
     """One command, ready to be described; of a group's `name` has two words.
 
     commands  of a group: those that it has, each with its summary
+    default   of a group: which of them is meant when none is typed
     """
 
     name: str
@@ -65,6 +74,7 @@ class Page:
     examples: tuple[tuple[str, str], ...]
     conformance: str
     commands: tuple[tuple[str, str], ...] = ()
+    default: str = ""
 
     @property
     def file(self) -> str:
@@ -77,6 +87,22 @@ def _attributes() -> Iterator[tuple[str, int, str]]:
     for keyword, tag in tags_of_keywords().items():
         if tag >> 16 >= 8:
             yield keyword, tag, vr_at(tag)
+
+
+def words() -> dict[str, tuple[str, ...]]:
+    """Return what completes the values of options, from the tables that check them."""
+    return {
+        "SYNTAX": registry.short_syntaxes(),
+        "CLASS": registry.modalities(),
+        "SUITE": SUITES,
+        "RULE": tuple(RULES),
+        "STATE": tuple(State),
+        "PROFILE": policy.PROFILES,
+        "--retain": policy.RETAIN,
+        "--clean": policy.CLEAN,
+        "--burned-in": policy.BURNED_IN,
+        "--documents": policy.DOCUMENTS,
+    }
 
 
 def pages() -> list[Page]:
@@ -106,6 +132,7 @@ def _pages(group: Any, table: Sequence[Command], above: str) -> Iterator[Page]:
             examples=tuple(module.EXAMPLES),
             conformance=module.CONFORMANCE,
             commands=tuple((each.name, each.summary) for each in rows),
+            default=getattr(module, "DEFAULT", ""),
         )
         if rows:
             yield from _pages(command, rows, f"{name} ")
@@ -117,10 +144,10 @@ def files() -> dict[str, str]:
     made = {
         "docs/cli.md": _markdown(all_pages),
         "man/pacs.1": _man_of_all(all_pages),
-        "completions/pacs.bash": bash(all_pages),
-        "completions/_pacs": zsh(all_pages),
-        "completions/pacs.fish": fish(all_pages),
-        "completions/pacs.keywords": keywords(_attributes()),
+        f"{SCRIPTS}/pacs.bash": bash(all_pages, words()),
+        f"{SCRIPTS}/_pacs": zsh(all_pages, words()),
+        f"{SCRIPTS}/pacs.fish": fish(all_pages, words()),
+        f"{SCRIPTS}/pacs.keywords": keywords(_attributes()),
         **rule_pages(),
     }
     for page in all_pages:

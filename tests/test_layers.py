@@ -47,7 +47,7 @@ LAYERS: dict[str, set[str]] = {
         "commands",
         "__init__",
     }
-    | {"dicom", "pipelines"},
+    | {"dicom", "pipelines", "jobs", "net"},
     "__main__": {"cli"},
 }
 

@@ -30,7 +30,7 @@ class ChoiceOptions:
         str | None,
         typer.Option(
             "--if-syntax",
-            metavar="LIST",
+            metavar="SYNTAX,...",
             help="Take only files in these transfer syntaxes.",
             rich_help_panel="Files",
         ),
