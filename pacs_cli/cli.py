@@ -63,6 +63,9 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "demo", "pacs_cli.commands.demo", "Send, store and compare real files on this machine."
     ),
+    Command(
+        "completion", "pacs_cli.commands.completion", "Complete with TAB in bash, zsh and fish."
+    ),
 )
 
 #: What the parser's names of types are to people.

@@ -112,6 +112,7 @@ def test_json_fields_are_all_documented(pacs, folder):
         *(("dicomdir", scans, "--copy-to", disc), ("dicomdir", disc)),
     ):
         records += pacs("index", *command, "--json").json
+    records += pacs("completion", "show", "fish", "--json").json
     records += pacs("diff", scans / "ct.dcm", scans / "mr.dcm", "--json").json
     records += pacs("diff", scans, disc, "--json").json
     records += pacs("dump", scans / "none", "--keys", "Rows", "--json").json

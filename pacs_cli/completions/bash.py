@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pacs_cli.completions.values import (
-    PACKAGED,
     PEERS,
     Kind,
     Page,
@@ -16,11 +15,11 @@ from pacs_cli.completions.values import (
     value_of,
 )
 
-_HEAD = f"""\
+_HEAD = """\
 # bash completion for pacs
 # what macOS calls bash is 3.2 of 2006, without what this needs
 ((BASH_VERSINFO[0] >= 4)) || return 0
-_pacs_packaged={PACKAGED}
+_pacs_packaged=''
 """
 
 _FUNCTIONS = r"""
@@ -76,7 +75,8 @@ _pacs_value() {
             ;;
 """
 
-_MAIN = r"""        # readline's own completion knows of blanks, quotes and ~
+_MAIN = r"""        shell) _pacs_words "bash zsh fish" "$current" ;;
+        # readline's own completion knows of blanks, quotes and ~
         files) compopt -o default 2>/dev/null ;;
         folders) compopt -o dirnames 2>/dev/null ;;
     esac

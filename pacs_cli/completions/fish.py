@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pacs_cli.completions.values import (
-    PACKAGED,
     Kind,
     Option,
     Page,
@@ -16,9 +15,9 @@ from pacs_cli.completions.values import (
     value_of,
 )
 
-_HEAD = f"""\
+_HEAD = """\
 # fish completion for pacs
-set -g __pacs_packaged {PACKAGED}
+set -g _pacs_packaged ''
 set -g __pacs_folder (status dirname)
 """
 
@@ -47,7 +46,7 @@ function __pacs_keywords
     string match -qr '[^A-Za-z0-9,]' -- $name; and return
     set -l data $HOME/.local/share
     test -n "$XDG_DATA_HOME"; and set data $XDG_DATA_HOME
-    for folder in $__pacs_packaged $__pacs_folder $__pacs_folder/../../pacs $data/pacs
+    for folder in $_pacs_packaged $__pacs_folder $__pacs_folder/../../pacs $data/pacs
         test -r "$folder/pacs.keywords"; or continue
         set path $before$path
         if string match -qr '^[0-9]' -- $name
@@ -138,6 +137,9 @@ def _page(page: Page, words: Words, defaults: dict[str, Page]) -> list[str]:
     if first is Kind.PEERS:
         at = f"-n '{condition}; and __pacs_is_first {begin}'"
         lines.append(f"complete -c pacs {at} -f -a '(__pacs_peers)' -d peer")
+    if first is Kind.SHELL:
+        at = f"-n '{condition}; and __pacs_is_first {begin}'"
+        lines.append(f"complete -c pacs {at} -f -a 'bash zsh fish' -d shell")
     if rest is Kind.NONE:
         lines.append(f"complete -c pacs -n '{condition}' -f")
     lines += [

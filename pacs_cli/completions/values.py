@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-#: In a script it stands for the folder with the keywords, when that is known.
-PACKAGED = "@PACKAGED@"
-
 #: What prints the names of the configured peers, in any shell of the kind of sh.
 PEERS = (
     r"sed -n 's/^[[:space:]]*\[peers\.\([A-Za-z0-9_-]*\)\].*/\1/p' "
@@ -28,6 +25,7 @@ class Kind(StrEnum):
     FILES = "files"
     FOLDERS = "folders"
     PEERS = "peers"
+    SHELL = "shell"
     #: a keyword or tag, behind which a value may follow
     KEY = "key"
     #: several of them, with commas
@@ -133,6 +131,8 @@ def value_of(option: Option, words: Words) -> Value:
 def places(page: Page) -> tuple[Kind, Kind]:
     """Return what the first positional argument is, and what the others are."""
     typed = " ".join(option.metavar for option in page.options if not option.names)
+    if typed == "[SHELL]":
+        return Kind.SHELL, Kind.NONE
     wanted = [re.sub(r"[\[\].]", "", word) for word in typed.split()]
     has_files = bool({*wanted} & {"PATH", "IN", "OUT", "FILE", "LEFT", "RIGHT", "INDEX"})
     rest = Kind.FILES if has_files else Kind.NONE

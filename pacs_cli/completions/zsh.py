@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pacs_cli.completions.values import (
-    PACKAGED,
     PEERS,
     Kind,
     Option,
@@ -17,9 +16,9 @@ from pacs_cli.completions.values import (
     value_of,
 )
 
-_HEAD = f"""\
+_HEAD = """\
 #compdef pacs
-_pacs_packaged={PACKAGED}
+_pacs_packaged=''
 """
 
 _FUNCTIONS = r"""
@@ -137,7 +136,9 @@ def _group(page: Page) -> str:
 def _case(page: Page, words: Words) -> str:
     first, rest = places(page)
     specs = [*_specs(page, words)]
-    if first is not rest:
+    if first is Kind.SHELL:
+        specs.append("'1:shell:(bash zsh fish)'")
+    elif first is not rest:
         specs.append("'1:peer:_pacs_peers'")
     specs.append("'*:file:_files'" if rest is Kind.FILES else "'*: : '")
     lines = " \\\n                ".join(specs)

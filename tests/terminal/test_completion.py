@@ -98,6 +98,7 @@ CASES = [
             *("echoscu", "findscu", "getscu", "index", "movescu", "storescu", "storescp"),
             *(
                 "anonymize",
+                "completion",
                 "demo",
                 "diff",
                 "dump",

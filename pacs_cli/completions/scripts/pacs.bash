@@ -1,7 +1,7 @@
 # bash completion for pacs
 # what macOS calls bash is 3.2 of 2006, without what this needs
 ((BASH_VERSINFO[0] >= 4)) || return 0
-_pacs_packaged=@PACKAGED@
+_pacs_packaged=''
 _pacs_syntaxes='implicit explicit big deflated rle jpeg jpeg-extended jpeg-lossless jpeg-lossless-57 jpegls jpegls-near j2k j2k-lossy htj2k htj2k-rpcl htj2k-lossy jpegxl jpegxl-recompress jpegxl-lossy deflated-frame'
 _pacs_folder=./${BASH_SOURCE[0]}
 [[ ${BASH_SOURCE[0]} == /* ]] && _pacs_folder=${BASH_SOURCE[0]}
@@ -54,6 +54,7 @@ _pacs_value() {
             compopt -o nospace 2>/dev/null
             ;;
         peers) _pacs_words "$(sed -n 's/^[[:space:]]*\[peers\.\([A-Za-z0-9_-]*\)\].*/\1/p' "${PACS_CONFIG:-${XDG_CONFIG_HOME:-$HOME/.config}/pacs/config.toml}" 2>/dev/null)" "$current" ;;
+        shell) _pacs_words "bash zsh fish" "$current" ;;
         # readline's own completion knows of blanks, quotes and ~
         files) compopt -o default 2>/dev/null ;;
         folders) compopt -o dirnames 2>/dev/null ;;
@@ -83,12 +84,13 @@ _pacs() {
     local previous= at=$((COMP_CWORD - 1)) REPLY
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        _pacs_words "echoscu storescu findscu movescu getscu send-batch storescp index dump diff validate anonymize reidentify transcode demo --help --version" "$current"
+        _pacs_words "echoscu storescu findscu movescu getscu send-batch storescp index dump diff validate anonymize reidentify transcode demo completion --help --version" "$current"
         return
     fi
     case $command in
         send-batch) commands='start resume status report pause cancel retry-failed' default=start ;;
         index) commands='add find stats verify prune rebuild export dicomdir' default= ;;
+        completion) commands='install uninstall show' default= ;;
     esac
     if [[ $commands && " $commands " == *" $second "* && COMP_CWORD -gt 2 ]]; then
         command="$command $second" begin=3
@@ -184,6 +186,15 @@ _pacs() {
         'demo') options='--json --csv -q --quiet -v --verbose -d --debug --log-file -h --help --help-all'
             values='--log-file=files'
             first=files rest=files ;;
+        'completion install') options='--json --csv -q --quiet -v --verbose -d --debug --log-file -h --help --help-all'
+            values='--log-file=files'
+            first=shell rest=none ;;
+        'completion uninstall') options='--json --csv -q --quiet -v --verbose -d --debug --log-file -h --help --help-all'
+            values='--log-file=files'
+            first=shell rest=none ;;
+        'completion show') options='--json --csv -q --quiet -v --verbose -d --debug --log-file -h --help --help-all'
+            values='--log-file=files'
+            first=shell rest=none ;;
         *) return ;;
     esac
     # bash makes words of --key=KEYWORD and of KEYWORD=VALUE at each =

@@ -1,5 +1,5 @@
 # fish completion for pacs
-set -g __pacs_packaged @PACKAGED@
+set -g _pacs_packaged ''
 set -g __pacs_folder (status dirname)
 set -g __pacs_valued --accept --acse-timeout --aet --allow --baseline --batch --before --bind --burned-in --called-aet --charset --class --clean --commit-bind --commit-port --commit-timeout --connect-timeout --copy-to --date-shift --db --depth --dest --dimse-timeout --documents --duplicate --durability --encrypt-to --fail-on --fault --format --forward --forward-jobs --from --from-file --hook-timeout --id --if-syntax --ignore --jobs --junit --key --key-file --keys --layout --level --limit --log-file --mapping-out --max-associations --max-connections --max-length --max-mb --max-pdu --max-per-address --max-pixels --min-free --move-to --names --near --on-instance --on-study --only --out --patient-map --pdu-timeout --pixel-rules --prefer --priority --private-key --profile --propose --quality --quarantine --query --rate --ratio --receive --repeat --report --retain --retries --retry-wait --rule --sarif --save --save-key --set --since --state --study-idle --timeout --tls-ca --tls-cert --tls-ciphers --tls-key --tls-key-pass-file --tls-min --tls-server-name --to --tolerance --uid --uid-suffix --wait --window --workers --write-timeout -aec -aem -aet -j -k -ta -td -to
 set -g __pacs_syntaxes implicit explicit big deflated rle jpeg jpeg-extended jpeg-lossless jpeg-lossless-57 jpegls jpegls-near j2k j2k-lossy htj2k htj2k-rpcl htj2k-lossy jpegxl jpegxl-recompress jpegxl-lossy deflated-frame
@@ -27,7 +27,7 @@ function __pacs_keywords
     string match -qr '[^A-Za-z0-9,]' -- $name; and return
     set -l data $HOME/.local/share
     test -n "$XDG_DATA_HOME"; and set data $XDG_DATA_HOME
-    for folder in $__pacs_packaged $__pacs_folder $__pacs_folder/../../pacs $data/pacs
+    for folder in $_pacs_packaged $__pacs_folder $__pacs_folder/../../pacs $data/pacs
         test -r "$folder/pacs.keywords"; or continue
         set path $before$path
         if string match -qr '^[0-9]' -- $name
@@ -695,3 +695,37 @@ complete -c pacs -n '__pacs_on demo' -s d -l debug -d 'Show association PDUs and
 complete -c pacs -n '__pacs_on demo' -l log-file -r -F -d 'Append what goes to stderr, with the time in UTC.'
 complete -c pacs -n '__pacs_on demo' -s h -l help -d 'Show this message and exit.'
 complete -c pacs -n '__pacs_on demo' -l help-all -d 'Explain every option, with more examples.'
+complete -c pacs -n __fish_use_subcommand -f -a completion -d 'Complete with TAB in bash, zsh and fish.'
+complete -c pacs -n '__pacs_next completion' -f -a install -d 'Put the script where the shell looks.'
+complete -c pacs -n '__pacs_on completion install; and __pacs_is_first 4' -f -a 'bash zsh fish' -d shell
+complete -c pacs -n '__pacs_on completion install' -f
+complete -c pacs -n '__pacs_on completion install' -l json -d 'One JSON object per line on stdout.'
+complete -c pacs -n '__pacs_on completion install' -l csv -d 'CSV rows on stdout.'
+complete -c pacs -n '__pacs_on completion install' -s q -l quiet -d 'Only warnings, errors and data.'
+complete -c pacs -n '__pacs_on completion install' -s v -l verbose -d 'Show what is negotiated and done.'
+complete -c pacs -n '__pacs_on completion install' -s d -l debug -d 'Show association PDUs and commands.'
+complete -c pacs -n '__pacs_on completion install' -l log-file -r -F -d 'Append what goes to stderr, with the time in UTC.'
+complete -c pacs -n '__pacs_on completion install' -s h -l help -d 'Show this message and exit.'
+complete -c pacs -n '__pacs_on completion install' -l help-all -d 'Explain every option, with more examples.'
+complete -c pacs -n '__pacs_next completion' -f -a uninstall -d 'Remove the script again.'
+complete -c pacs -n '__pacs_on completion uninstall; and __pacs_is_first 4' -f -a 'bash zsh fish' -d shell
+complete -c pacs -n '__pacs_on completion uninstall' -f
+complete -c pacs -n '__pacs_on completion uninstall' -l json -d 'One JSON object per line on stdout.'
+complete -c pacs -n '__pacs_on completion uninstall' -l csv -d 'CSV rows on stdout.'
+complete -c pacs -n '__pacs_on completion uninstall' -s q -l quiet -d 'Only warnings, errors and data.'
+complete -c pacs -n '__pacs_on completion uninstall' -s v -l verbose -d 'Show what is negotiated and done.'
+complete -c pacs -n '__pacs_on completion uninstall' -s d -l debug -d 'Show association PDUs and commands.'
+complete -c pacs -n '__pacs_on completion uninstall' -l log-file -r -F -d 'Append what goes to stderr, with the time in UTC.'
+complete -c pacs -n '__pacs_on completion uninstall' -s h -l help -d 'Show this message and exit.'
+complete -c pacs -n '__pacs_on completion uninstall' -l help-all -d 'Explain every option, with more examples.'
+complete -c pacs -n '__pacs_next completion' -f -a show -d 'Print the script.'
+complete -c pacs -n '__pacs_on completion show; and __pacs_is_first 4' -f -a 'bash zsh fish' -d shell
+complete -c pacs -n '__pacs_on completion show' -f
+complete -c pacs -n '__pacs_on completion show' -l json -d 'One JSON object per line on stdout.'
+complete -c pacs -n '__pacs_on completion show' -l csv -d 'CSV rows on stdout.'
+complete -c pacs -n '__pacs_on completion show' -s q -l quiet -d 'Only warnings, errors and data.'
+complete -c pacs -n '__pacs_on completion show' -s v -l verbose -d 'Show what is negotiated and done.'
+complete -c pacs -n '__pacs_on completion show' -s d -l debug -d 'Show association PDUs and commands.'
+complete -c pacs -n '__pacs_on completion show' -l log-file -r -F -d 'Append what goes to stderr, with the time in UTC.'
+complete -c pacs -n '__pacs_on completion show' -s h -l help -d 'Show this message and exit.'
+complete -c pacs -n '__pacs_on completion show' -l help-all -d 'Explain every option, with more examples.'
