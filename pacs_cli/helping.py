@@ -100,6 +100,30 @@ class Help:
     examples: Sequence[tuple[str, str]]
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One command, ready to be described in a document; of a group's `name` has two words.
+
+    commands  of a group: those that it has, each with its summary
+    default   of a group: which of them is meant when none is typed
+    """
+
+    name: str
+    summary: str
+    usage: str
+    description: str
+    options: tuple[Option, ...]
+    examples: tuple[tuple[str, str], ...]
+    conformance: str
+    commands: tuple[tuple[str, str], ...] = ()
+    default: str = ""
+
+    @property
+    def file(self) -> str:
+        """What its man page is called, without the section."""
+        return f"pacs-{self.name.replace(' ', '-')}"
+
+
 def options_of(command: Any, context: Any) -> tuple[Option, ...]:
     """Return what a command of the parser takes, group by group in the order of `GROUPS`."""
     order = list(GROUPS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import subprocess
 from importlib import import_module
@@ -10,7 +12,8 @@ import pytest
 
 from pacs_cli.cli import COMMANDS
 from pacs_cli.errors import Exit
-from pacs_cli.generate import _CODES, ROOT, SCRIPTS, files, main, pages
+from pacs_cli.generate import ROOT, SCRIPTS, files, main, pages
+from pacs_cli.manual import CODES, ENVIRONMENT
 from tests.peers import require
 
 GENERATED = files()
@@ -62,16 +65,64 @@ def test_every_option_is_explained():
 
 
 def test_every_exit_code_is_explained():
-    assert set(_CODES) == set(Exit)
+    assert set(CODES) == set(Exit)
 
 
-@pytest.mark.parametrize("name", [name for name in GENERATED if name.startswith("man/")])
-def test_man_page_is_clean_roff(name):
-    require("groff")
+MAN_PAGES = [name for name in GENERATED if name.startswith("man/")]
+
+#: How each lint of man pages is called; what it has to say is on stdout or stderr.
+_LINTS = {
+    "groff": ["-man", "-Tutf8", "-ww", "-z"],
+    "mandoc": ["-Tlint", "-Wwarning"],
+    "man": ["--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z"],
+}
+
+
+@pytest.mark.parametrize("program", _LINTS)
+def test_man_pages_are_clean(program):
+    require(program)
     done = subprocess.run(
-        ["groff", "-man", "-Tutf8", "-ww", "-z", str(ROOT / name)],
+        [program, *_LINTS[program], *(str(ROOT / name) for name in MAN_PAGES)],
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
+        env={**os.environ, "MANROFFSEQ": "", "LC_ALL": "C.UTF-8"},
     )
-    assert done.stderr == ""
+    said = "" if program == "man" else done.stdout
+    assert (done.returncode, said, done.stderr) == (0, "", "")
+
+
+def test_lint_of_man_pages_finds_what_is_wrong(tmp_path):
+    """A page with a macro that is none is reported by each of them."""
+    page = tmp_path / "broken.1"
+    page.write_text((ROOT / "man" / "pacs.1").read_text() + ".ZZ none\n.SH\n")
+    for program, options in _LINTS.items():
+        require(program)
+        done = subprocess.run(
+            [program, *options, str(page)], capture_output=True, text=True, check=False
+        )
+        assert done.stderr + ("" if program == "man" else done.stdout), program
+
+
+@pytest.mark.parametrize("name", MAN_PAGES)
+def test_man_page_has_its_sections_in_order(name):
+    found = [line[4:] for line in GENERATED[name].splitlines() if line.startswith(".SH ")]
+    wanted = [
+        *("NAME", "SYNOPSIS", "DESCRIPTION", "COMMANDS", "OPTIONS", "EXAMPLES", "EXIT STATUS"),
+        *("ENVIRONMENT", "FILES", "CONFORMANCE", "SEE ALSO"),
+    ]
+    assert found == [title for title in wanted if title in found]
+    assert {*wanted} - {*found} <= {"COMMANDS", "FILES"}
+
+
+def test_every_variable_that_is_read_is_in_a_man_page():
+    read = {
+        name
+        for path in (ROOT / "pacs_cli").rglob("*.py")
+        for name in re.findall(r'environ(?:\.get\(|\[)"([A-Z_]+)"', path.read_text())
+    }
+    told = {name for row in ENVIRONMENT for name in row[0].split(", ")}
+    assert "PACS_DEBUG" in read
+    # the system's own, and what is told with the file it leads to
+    of_shells = {"HOME", "SHELL", "ZDOTDIR", "BASH_COMPLETION_USER_DIR"}
+    assert read - told <= {"XDG_CONFIG_HOME", *of_shells}

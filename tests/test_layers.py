@@ -31,23 +31,15 @@ LAYERS: dict[str, set[str]] = {
     | {"wire", "securing"},
     "report": {"errors", "options"},
     "helping": set(),
+    "manual": {"errors", "helping", "__init__"},
     "commands": {
         *("errors", "wire", "net", "services", "dicom", "pixels", "archive", "pipelines"),
         *("jobs", "config", "options", "receiving", "securing", "report", "__init__"),
     },
     "cli": {"errors", "helping", "config", "options", "report", "commands", "__init__"},
     "completions": set(),
-    "generate": {
-        "errors",
-        "helping",
-        "options",
-        "report",
-        "cli",
-        "completions",
-        "commands",
-        "__init__",
-    }
-    | {"dicom", "pipelines", "jobs", "net"},
+    "generate": {"errors", "options", "report", "cli", "completions", "commands", "__init__"}
+    | {"helping", "manual", "dicom", "pipelines", "jobs", "net"},
     "__main__": {"cli"},
 }
 
