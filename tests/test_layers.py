@@ -29,12 +29,13 @@ LAYERS: dict[str, set[str]] = {
     "options": {"errors", "config", "securing", "wire", "net", "services"},
     "receiving": {"errors", "config", "options", "net", "services", "dicom", "archive", "pipelines"}
     | {"wire", "securing"},
-    "report": {"errors", "options"},
+    "report": {"errors", "options", "tables"},
+    "tables": set(),
     "helping": set(),
     "manual": {"errors", "helping", "__init__"},
     "commands": {
         *("errors", "wire", "net", "services", "dicom", "pixels", "archive", "pipelines"),
-        *("jobs", "config", "options", "receiving", "securing", "report", "__init__"),
+        *("jobs", "config", "options", "receiving", "securing", "report", "tables", "__init__"),
     },
     "cli": {"errors", "helping", "config", "options", "report", "commands", "__init__"},
     "completions": set(),
@@ -52,7 +53,6 @@ RESERVED = {
     # two owners, of two kinds of files: what an archive holds, and what a job has done
     "sqlite3": {"archive", "jobs"},
     "typer": {"cli", "options", "receiving", "securing", "commands"},
-    "rich": {"report"},
     "tqdm": {"report"},
 }
 WIRE_MAY_IMPORT = {
