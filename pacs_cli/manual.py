@@ -41,6 +41,7 @@ ENVIRONMENT = (
     ("PACS_KEY_PASSWORD", "Decrypts the private key.", "--private-key"),
     ("PACS_DEBUG", "When it is not empty, shows where an internal error comes from.", ""),
     ("NO_COLOR", "When it is not empty, no colour is shown.", "--json"),
+    ("TERM", "When it is dumb, neither colour nor a bar is shown.", "--json"),
     ("COLUMNS", "Columns of help and tables, instead of those of the terminal.", ""),
     ("XDG_DATA_HOME", "Where files of this user are, ~/.local/share by default.", "install"),
 )

@@ -53,6 +53,8 @@ RESERVED = {
     # two owners, of two kinds of files: what an archive holds, and what a job has done
     "sqlite3": {"archive", "jobs"},
     "typer": {"cli", "options", "receiving", "securing", "commands"},
+    # tables are drawn without it, tables.py
+    "rich": set(),
     "tqdm": {"report"},
 }
 WIRE_MAY_IMPORT = {
