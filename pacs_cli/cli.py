@@ -18,7 +18,7 @@ import typer
 from typer import _click as click  # what typer vendors; it has no public name for these
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from pacs_cli import __version__
+from pacs_cli import __version__, platforms
 from pacs_cli.errors import Exit, OutputError, PacsError, nearest
 from pacs_cli.habits import cure_for
 from pacs_cli.helping import Help, options_of, text_of, text_of_group
@@ -263,6 +263,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> Exit:
+    platforms.check()
     root = application()
     try:
         # a copy, for the parser empties the list it is given

@@ -16,6 +16,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 LAYERS: dict[str, set[str]] = {
     "__init__": set(),
     "errors": set(),
+    "platforms": {"errors"},
     "wire": {"errors"},
     "net": {"errors", "wire"},
     "dicom": {"errors", "__init__"},
@@ -44,7 +45,8 @@ LAYERS: dict[str, set[str]] = {
         *("addresses", "config", "config_file", "options", "origins", "jobs", "receiving"),
         *("securing", "admitting", "observing", "report", "tables", "__init__"),
     },
-    "cli": {"errors", "helping", "config", "habits", "options", "report", "commands", "__init__"},
+    "cli": {"errors", "helping", "platforms", "config", "habits", "options", "report", "commands"}
+    | {"__init__"},
     "completions": set(),
     "generate": {"errors", "options", "report", "cli", "completions", "commands", "__init__"}
     | {"helping", "manual", "dicom", "pipelines", "jobs", "net"},

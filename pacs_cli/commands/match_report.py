@@ -11,7 +11,8 @@ from pacs_cli.options import OutputOptions
 from pacs_cli.report import Report, clean
 from pacs_cli.tables import date, time
 
-_ROW_KINDS = frozenset({"match", "request", "row"})
+#: What has rows under --csv: of each command one kind.
+_ROW_KINDS = frozenset({"match", "request", "row", "problem", "removed", "record", "file"})
 
 #: Where a keyword may be broken into words.
 _WORD_ENDS = re.compile(r"(?<=[a-z])(?=[A-Z])")

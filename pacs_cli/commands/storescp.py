@@ -132,6 +132,8 @@ def _serve(watched: Watched, listener: Listener, watch: Watch) -> Exit:
     say_recovered(report, archive.recovered)
     for fault in settings.faults.faults:
         report.warning(f"misbehaving on purpose: {fault}")
+    if not archive.blobs.is_durable:
+        report.warning("--durability relaxed: a power cut may lose what was acknowledged")
     try:
         server.serve(listener, events.show, report.warning)
     finally:

@@ -167,6 +167,10 @@ class Worker:
         """End the process in which codecs run, if there is one."""
         self._sandbox.close()
 
+    def __reduce__(self) -> tuple[type[Worker], tuple[Settings]]:
+        # a process that is started anew, and no copy of this one, remembers nothing yet
+        return Worker, (self.settings,)
+
     def batch(self, paths: list[str]) -> list[Outcome]:
         """Return what becomes of some files; raises nothing."""
         return [self.one(path) for path in paths]
