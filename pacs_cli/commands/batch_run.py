@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pacs_cli.commands.batch_figures import Figures, figures_of
@@ -16,23 +15,29 @@ if TYPE_CHECKING:
     from pacs_cli.jobs.file import JobFile
     from pacs_cli.net.target import Target
     from pacs_cli.pipelines.batch import Ends, Result
+    from pacs_cli.pipelines.changes import Changes
     from pacs_cli.pipelines.checks import Checked
-    from pacs_cli.pipelines.loading import Loader
     from pacs_cli.report import Progress
 
 
 class Run:
     """Runs a job that is held and planned, and shows it.
 
-    loader  gives the bytes of the objects, None as they are
+    changes    those of the job, None when its objects are sent as they are
+    knows_all  whether they have seen every file of the job already
     """
 
     def __init__(
-        self, report: Report, job: JobFile, loader: Callable[[], Loader] | None = None
+        self,
+        report: Report,
+        job: JobFile,
+        changes: Changes | None = None,
+        knows_all: bool = False,
     ) -> None:
         self._report = report
         self._job = job
-        self._loader = loader
+        self._changes = changes
+        self._knows_all = knows_all
         self._objects = self._bytes = 0
         self._began = time.monotonic()
         self._noted = 0.0
@@ -60,15 +65,16 @@ class Run:
 
     def _run(self, targets: list[tuple[int, str, Target]], before: Figures) -> Ends:
         from pacs_cli.pipelines.batch import Batch
-        from pacs_cli.pipelines.loading import Loader
         from pacs_cli.pipelines.send import Observer
 
         report = self._report
+        if self._changes is not None and not self._knows_all:
+            self._changes.learn(self._job.paths_left())
         display = Display(report)
         observer = Observer(display.opened, display.trace, report.warning, report.note)
         plan = plan_of(self._job.get("options") or {})
         batch = Batch(
-            *(self._job, plan, self._show, observer, self._loader or Loader),
+            *(self._job, plan, self._show, observer, self._changes),
             told_checked=self._show_checked,
         )
         label = "sending to " + ", ".join(name for _, name, _ in targets)

@@ -10,6 +10,9 @@ import typer
 from pacs_cli.commands.batch_options import BatchOptions
 from pacs_cli.commands.batch_run import Run
 from pacs_cli.commands.batching import address
+from pacs_cli.commands.change_options import ChangeOptions
+from pacs_cli.commands.changing import agreed, changes_of
+from pacs_cli.commands.fixing import say_unused
 from pacs_cli.errors import Exit, InputError, UsageError
 from pacs_cli.options import (
     InputOptions,
@@ -24,6 +27,7 @@ from pacs_cli.report import Report
 if TYPE_CHECKING:
     from pacs_cli.jobs.file import JobFile
     from pacs_cli.jobs.states import Planned
+    from pacs_cli.pipelines.changes import Changes
 
 EXAMPLES = (
     ("pacs send-batch pacs2 /data --state move.job", "make a job, and run it"),
@@ -33,12 +37,18 @@ EXAMPLES = (
         "pacs send-batch pacs2 /data --state move.job --rate 20 --window 22:00-06:00",
         "slowly, at night",
     ),
+    ("pacs send-batch pacs2 /data --state move.job --fixes merged.csv", "with patients merged"),
+    (
+        "pacs send-batch research /data --state out.job --anonymize basic --save-key out.key",
+        "de-identified, each object proven",
+    ),
 )
 CONFORMANCE = (
     "Every SOP class of the storage service as SCU, in the transfer syntax each object is stored "
-    "in (PS3.4 Annex B, PS3.7 9.1.1). Data sets are sent byte for byte as they stand in the file. "
-    "With --skip-existing and --verify Study Root Query/Retrieve C-FIND as SCU, with --commit the "
-    "Storage Commitment Push Model as SCU (PS3.4 Annexes C and J)."
+    "in (PS3.4 Annex B, PS3.7 9.1.1). Data sets are sent byte for byte as they stand in the file, "
+    "but for what --fixes, --anonymize and --transcode change. With --skip-existing and --verify "
+    "Study Root Query/Retrieve C-FIND as SCU, with --commit the Storage Commitment Push Model as "
+    "SCU (PS3.4 Annexes C and J)."
 )
 
 
@@ -46,6 +56,7 @@ def start(
     peer: PeerOptions,
     files: InputOptions,
     batch: BatchOptions,
+    changing: ChangeOptions,
     network: NetworkOptions,
     output: OutputOptions,
     state: Annotated[
@@ -86,7 +97,9 @@ def start(
     for each, its_port in wanted.values():
         # before anything is made: a wrong address is to be told at once
         resolve_target(each, its_port, network)
-    options = batch.typed()
+    options, changed = batch.typed(), changing.kept()
+    # and a wrong table of fixes, before there is a job
+    changes_of(changed)
     with JobFile(state) as job:
         job.hold()
         known = {name for _, name, _ in job.destinations()}
@@ -94,12 +107,19 @@ def start(
             raise UsageError(f"the job {state} sends to {', '.join(sorted(known))}; use another")
         for name, (each, its_port) in wanted.items():
             job.add_destination(name, address(each, its_port, network))
-        job.put({"options": {**(job.get("options") or {}), **options}, "wish": "run"})
-        _plan(report, job, typed, files)
-        return Run(report, job).to_its_end()
+        is_new = not job.counts()
+        kept = agreed(None if is_new else job.get("changes") or {}, changed, state)
+        changes, kept = changes_of(kept)
+        options = {**(job.get("options") or {}), **options}
+        job.put({"options": options, "changes": kept, "wish": "run"})
+        _plan(report, job, typed, files, changes)
+        say_unused(report, job)
+        return Run(report, job, changes, knows_all=is_new).to_its_end()
 
 
-def _plan(report: Report, job: JobFile, typed: list[str], files: InputOptions) -> None:
+def _plan(
+    report: Report, job: JobFile, typed: list[str], files: InputOptions, changes: Changes | None
+) -> None:
     from pacs_cli.pipelines.files import find_files, named_files
     from pacs_cli.pipelines.job_plan import plan
 
@@ -107,7 +127,8 @@ def _plan(report: Report, job: JobFile, typed: list[str], files: InputOptions) -
         report.warning(f"{planned.state} {planned.path}: {planned.words}")
 
     job.put({"planned": False})
-    plan(job, find_files(named_files(typed, files.from_file), files.follow), told)
+    found = find_files(named_files(typed, files.from_file), files.follow)
+    plan(job, found, told, changes.planned if changes else None)
     job.put({"planned": True})
     if not job.counts():
         raise InputError("nothing to send: no file in what was named; check the paths")

@@ -13,13 +13,14 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from pacs_cli.errors import InputError, OutputError, UsageError
+from pacs_cli.jobs.connecting import MOMENT, connect, statements, transaction
 from pacs_cli.jobs.states import Count, Outcome, Planned, Queued, State, Wish
 
 try:
@@ -28,7 +29,7 @@ except ImportError:  # Windows, where nothing keeps a second process from runnin
     fcntl = None  # type: ignore[assignment]
 
 #: Scripts that lead from each version to the next; `PRAGMA user_version` counts those applied.
-MIGRATIONS = ("schema.sql", "schema-2.sql")
+MIGRATIONS = ("schema.sql", "schema-2.sql", "schema-3.sql")
 
 #: Says that a SQLite file is a job ("pacj"), whatever its tables.
 APPLICATION_ID = 0x7061636A
@@ -36,12 +37,6 @@ APPLICATION_ID = 0x7061636A
 #: Between two fsyncs of what was acknowledged: 50 ms of a sender are some hundred small objects,
 #: which a power failure could have sent again; one for each would make a disk of 5 ms the limit.
 SYNC_SECONDS = 0.05
-
-_BUSY_TIMEOUT = 5.0
-_MOMENT = 0.1
-
-#: Pages of the file in memory, in KiB: what the UIDs of a million objects need while planned.
-_CACHE_KIB = 64 * 1024
 
 _OPEN = "state IN ('queued', 'sending')"
 
@@ -61,7 +56,7 @@ class JobFile:
         self._kinds: dict[tuple[str, str], int] = {}
         self._studies: dict[str, int] = {}
         with self._failures():
-            self._connection = _connect(path)
+            self._connection = connect(path)
             try:
                 self._migrate()
             except BaseException:
@@ -101,7 +96,7 @@ class JobFile:
         self._lock = self._locked()
         if self._lock is None:
             # `is_held` of another process has it for a moment
-            threading.Event().wait(_MOMENT)
+            threading.Event().wait(MOMENT)
             self._lock = self._locked()
         if self._lock is None:
             raise UsageError(
@@ -241,8 +236,9 @@ class JobFile:
         is_object = planned.sop_instance_uid is not None
         cursor = connection.execute(
             "INSERT OR IGNORE INTO object (destination, study, kind, sop_instance_uid, content,"
-            " path, dataset_offset, file_size, modified_ns, state, class, words)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " path, dataset_offset, file_size, modified_ns, state, class, words,"
+            " source_sop_instance_uid, fixes)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 destination,
                 self._study(connection, planned.study_instance_uid) if is_object else None,
@@ -256,6 +252,8 @@ class JobFile:
                 planned.state,
                 planned.failure,
                 planned.words,
+                planned.source_sop_instance_uid,
+                " ".join(map(str, planned.fixes)),
             ),
         )
         return cursor.rowcount > 0
@@ -291,15 +289,19 @@ class JobFile:
         """Return what is to be sent next, study by study, after this study and row."""
         rows = self._rows(
             "SELECT object.id, path, sop_instance_uid, study_instance_uid, sop_class_uid,"
-            " transfer_syntax_uid, dataset_offset, file_size, modified_ns, tries, study"
+            " transfer_syntax_uid, dataset_offset, file_size, modified_ns, tries, study,"
+            " source_sop_instance_uid, fixes"
             " FROM object JOIN study ON study.id = study JOIN kind ON kind.id = kind"
             f" WHERE destination = ? AND {_OPEN} AND (study, object.id) > (?, ?)"
             " ORDER BY study, object.id LIMIT ?",
             (destination, *after, size),
         )
         return [
-            Queued(row, os.fsdecode(path), instance, study_uid, (sop_class, syntax), *rest)
-            for row, path, instance, study_uid, sop_class, syntax, *rest in rows
+            Queued(
+                *(row, os.fsdecode(path), instance, study_uid, (sop_class, syntax)),
+                *(*rest, tuple(map(int, fixes.split()))),
+            )
+            for row, path, instance, study_uid, sop_class, syntax, *rest, fixes in rows
         ]
 
     def kinds(self, destination: int) -> list[tuple[str, str]]:
@@ -329,7 +331,7 @@ class JobFile:
                 self._connection.execute("PRAGMA synchronous = FULL")
                 self._synced = now
             try:
-                with _transaction(self._connection):
+                with transaction(self._connection):
                     if outcome is not None:
                         _settle(self._connection, outcome)
                     if begun is not None:
@@ -404,6 +406,29 @@ class JobFile:
             )
             return cursor.rowcount
 
+    def fix_uses(self) -> dict[int, int]:
+        """Return line of the table of fixes -> files that it counts for."""
+        rows = self._rows(
+            "SELECT fixes, count(DISTINCT path) FROM object WHERE fixes <> '' GROUP BY fixes"
+        )
+        uses: dict[int, int] = {}
+        for lines, count in rows:
+            for line in map(int, lines.split()):
+                uses[line] = uses.get(line, 0) + count
+        return uses
+
+    def paths_left(self) -> Iterator[str]:
+        """Yield every file of the studies of which something is to be sent."""
+        last = 0
+        while rows := self._rows(
+            "SELECT id, path FROM object WHERE id > ? AND kind IS NOT NULL"
+            " AND destination = (SELECT min(id) FROM destination)"
+            f" AND study IN (SELECT study FROM object WHERE {_OPEN}) ORDER BY id LIMIT 10000",
+            (last,),
+        ):
+            yield from (os.fsdecode(path) for _, path in rows)
+            last = rows[-1][0]
+
     # -- reading ---------------------------------------------------------------------------------
 
     def counts(self) -> list[Count]:
@@ -425,7 +450,8 @@ class JobFile:
         last = 0
         while rows := self._rows(
             "SELECT object.id, name, path, state, sop_class_uid, sop_instance_uid,"
-            " transfer_syntax_uid, study_instance_uid, file_size, tries, class, code, words"
+            " transfer_syntax_uid, study_instance_uid, file_size, tries, class, code, words,"
+            " source_sop_instance_uid, fixes"
             " FROM object JOIN destination ON destination.id = destination"
             " LEFT JOIN study ON study.id = study LEFT JOIN kind ON kind.id = kind"
             f" WHERE object.id > ? AND state IN ({marks}) ORDER BY object.id LIMIT 1000",
@@ -443,7 +469,7 @@ class JobFile:
         with self._mutex, self._failures(is_writing=True):
             self._connection.execute("PRAGMA synchronous = FULL")
             try:
-                with _transaction(self._connection):
+                with transaction(self._connection):
                     yield self._connection
             finally:
                 self._connection.execute("PRAGMA synchronous = NORMAL")
@@ -453,7 +479,7 @@ class JobFile:
             return self._connection.execute(query, parameters).fetchall()
 
     def _migrate(self) -> None:
-        with _transaction(self._connection, "BEGIN"):
+        with transaction(self._connection, "BEGIN"):
             (version,) = self._connection.execute("PRAGMA user_version").fetchone()
             (application,) = self._connection.execute("PRAGMA application_id").fetchone()
             (tables,) = self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
@@ -470,7 +496,7 @@ class JobFile:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             for name in MIGRATIONS[version:]:
                 script = files("pacs_cli.jobs").joinpath(name).read_text(encoding="utf-8")
-                for statement in _statements(script):
+                for statement in statements(script):
                     connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
@@ -491,56 +517,6 @@ def open_job(path: Path) -> JobFile:
     if not path.is_file():
         raise InputError(f"no job {path}: pacs send-batch PEER PATH... --state {path} makes one")
     return JobFile(path)
-
-
-def _statements(script: str) -> Iterator[str]:
-    """Yield the statements of a script: `executescript` would end the transaction."""
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        path, timeout=_BUSY_TIMEOUT, check_same_thread=False, isolation_level=None
-    )
-    try:
-        _use_wal(connection)
-        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        connection.execute("PRAGMA synchronous = NORMAL")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _use_wal(connection: sqlite3.Connection) -> None:
-    """Have a log beside the file; of two who make it at once SQLite lets one wait for nothing."""
-    pause = threading.Event()
-    for _ in range(int(_BUSY_TIMEOUT / _MOMENT)):
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error):
-                raise
-            pause.wait(_MOMENT)
-    connection.execute("PRAGMA journal_mode = WAL")
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
-    connection.execute(begin)
-    try:
-        yield
-        connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            with suppress(sqlite3.Error):
-                connection.execute("ROLLBACK")
 
 
 def _put(connection: sqlite3.Connection, values: Mapping[str, object]) -> None:
@@ -580,7 +556,8 @@ def _stored(path: str) -> str | bytes:
 
 
 def _fields(row: tuple[Any, ...]) -> dict[str, Any]:
-    _, name, path, state, sop_class, instance, syntax, study, size, tries, kind, code, words = row
+    _, name, path, state, sop_class, instance, syntax, study, size, tries, *rest = row
+    kind, code, words, source, fixes = rest
     return {
         "destination": name,
         "path": os.fsdecode(path),
@@ -594,4 +571,6 @@ def _fields(row: tuple[Any, ...]) -> dict[str, Any]:
         "class": kind,
         "status": None if code is None else f"{code:04X}",
         "words": words,
+        "source_sop_instance_uid": source,
+        "fixes": fixes,
     }

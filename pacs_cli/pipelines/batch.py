@@ -11,10 +11,18 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pacs_cli.dicom.part10 import Header, probe
-from pacs_cli.errors import AssociationError, ConnectError, Exit, InputError, PeerFailure
+from pacs_cli.errors import (
+    AssociationError,
+    ConnectError,
+    Exit,
+    InputError,
+    LocalProtocolError,
+    PeerFailure,
+)
 from pacs_cli.jobs.file import JobFile
 from pacs_cli.jobs.states import Outcome, Queued, State, Wish
 from pacs_cli.net.target import Target
+from pacs_cli.pipelines.changes import ChangedItem, Changes
 from pacs_cli.pipelines.checks import Checked, Checks
 from pacs_cli.pipelines.committing import Commits, Reports, listening
 from pacs_cli.pipelines.files import Found, Passed
@@ -42,7 +50,7 @@ def _tell_nobody(_name: str, _checked: Checked) -> None:
     """Take what nobody wants to know."""
 
 
-class JobItem(Item):
+class JobItem(ChangedItem):
     """An object of a job on its way; `row` is its number in the job file."""
 
     row: int
@@ -100,7 +108,7 @@ class Batch:
     """Runs a job that is planned and held.
 
     told      of each object, one at a time, after it is written down
-    loader    gives the bytes of the objects: what changes them on their way stands there
+    changes   those of the job, None when its objects are sent as they are
     told_checked  of each object that the destination was asked for, by the destination's name
     """
 
@@ -110,7 +118,7 @@ class Batch:
         plan: Plan,
         told: Callable[[Result], None],
         observer: Observer | None = None,
-        loader: Callable[[], Loader] = Loader,
+        changes: Changes | None = None,
         local_time: Callable[[], time.struct_time] = time.localtime,
         told_checked: Callable[[str, Checked], None] = _tell_nobody,
     ) -> None:
@@ -118,7 +126,7 @@ class Batch:
         self._plan = plan
         self._told = told
         self._observer = observer or Observer()
-        self._loader = loader
+        self._changes = changes
         self._local_time = local_time
         self._told_checked = told_checked
         self._telling = threading.Lock()
@@ -207,11 +215,12 @@ class Batch:
             sent = Sent(queued.path, None, None, words, exit=Exit.BAD_INPUT)
             self._settle(name, queued.row, sent)
 
-        feed = _Feed(self._job, number, failed)
+        feed = _Feed(self._job, number, failed, is_changed=self._changes is not None)
         supply = Supply(feed, _never, kinds=self._job.kinds(number))
         observer = self._observer._replace(turn=keeper.turn)
         settings = self._plan.settings._replace(wait=self._wait)
-        feed.sending = Sending(target, supply, settings, observer, self._loader)
+        loader = self._changes.loader if self._changes else Loader
+        feed.sending = Sending(target, supply, settings, observer, loader)
         return feed.sending
 
     def _send(self, target: tuple[int, str, Target], sending: Sending, ends: Ends) -> None:
@@ -346,9 +355,14 @@ class _Feed:
     sending: Sending
 
     def __init__(
-        self, job: JobFile, destination: int, failed: Callable[[Queued, str], None]
+        self,
+        job: JobFile,
+        destination: int,
+        failed: Callable[[Queued, str], None],
+        is_changed: bool,
     ) -> None:
         self._job = job
+        self._is_changed = is_changed
         self._destination = destination
         self._failed = failed
         self._page: Iterator[Queued] = iter(())
@@ -367,6 +381,8 @@ class _Feed:
                 self._page = iter(page)
                 continue
             self._last = queued.study, queued.row
+            if self._is_changed is not (queued.source_sop_instance_uid is not None):
+                raise LocalProtocolError(f"{queued.path} would be sent as it is not planned")
             try:
                 return _item(queued)
             except InputError as error:
@@ -387,6 +403,10 @@ def _item(queued: Queued) -> JobItem:
         reason = str(getattr(error, "strerror", None) or error).lower()
         raise InputError(reason) from None
     is_same = (status.st_size, status.st_mtime_ns) == (queued.file_size, queued.modified_ns)
+    if queued.source_sop_instance_uid is not None:
+        if not is_same:
+            raise InputError("it has changed since it was planned, and what is sent was decided")
+        return _changed(queued)
     if is_same and queued.dataset_offset:
         sop_class, syntax = queued.kind
         header = Header(
@@ -403,6 +423,20 @@ def _item(queued: Queued) -> JobItem:
     return item
 
 
+def _changed(queued: Queued) -> JobItem:
+    """Return an object that is changed on its way, as it was planned."""
+    source = probe(queued.path)
+    sop_class, syntax = queued.kind
+    header = source._replace(
+        sop_class_uid=sop_class,
+        sop_instance_uid=queued.sop_instance_uid,
+        transfer_syntax_uid=syntax,
+    )
+    item = JobItem(queued.path, header)
+    item.row, item.source, item.lines = queued.row, source, queued.fixes
+    return item
+
+
 def _outcome(row: int, sent: Sent) -> Outcome:
     if sent.error is None:
         return Outcome(row, State.SENT, sent.attempts, "", sent.status)
@@ -412,6 +446,8 @@ def _outcome(row: int, sent: Sent) -> Outcome:
 def failure_class(sent: Sent) -> str:
     """Return the class of a failure, as a job keeps it: `docs/job-schema.md` lists them."""
     if sent.status is None:
+        if sent.failure:
+            return sent.failure
         if sent.exit is Exit.BAD_INPUT:
             return "input"
         return "lost" if sent.attempts else "context"

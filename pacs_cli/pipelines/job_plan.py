@@ -23,13 +23,20 @@ _STUDY = 0x0020000D
 _HEADS = (16 * 1024, 1024 * 1024)
 
 
-def plan(job: JobFile, found: Iterable[Found | Passed], told: Callable[[Planned], None]) -> None:
+def plan(
+    job: JobFile,
+    found: Iterable[Found | Passed],
+    told: Callable[[Planned], None],
+    changed: Callable[[Planned], Planned] | None = None,
+) -> None:
     """Put files into a job; what it knows already, as it is, is not read again.
 
-    told    of each that cannot be sent
-    raises  OutputError
+    told     of each that cannot be sent
+    changed  says as what each is sent, None as it is
+    raises   OutputError
     """
-    fill(job, _examined(job, found), told)
+    examined = _examined(job, found)
+    fill(job, map(changed, examined) if changed else examined, told)
 
 
 def fill(job: JobFile, planned: Iterable[Planned], told: Callable[[Planned], None]) -> None:

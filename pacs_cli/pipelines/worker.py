@@ -60,6 +60,7 @@ class Worker:
             self._run()
         finally:
             self._converter.close()
+            self._loader.close()
 
     def _run(self) -> None:
         while self.gave_up is None and self._has_work():
@@ -233,7 +234,8 @@ class Worker:
                 return _Ready(entry, context.id, self._loader.load(entry.item))
             ready = _Ready(entry, context.id, self._converter.load(entry.item, syntax))
         except InputError as error:
-            return _failed(entry, str(error), error.exit)
+            failure = getattr(error, "failure", "")
+            return _failed(entry, str(error), error.exit)._replace(failure=failure)
         entry.item = entry.item.converted_to(syntax)
         self._sending.observer.note(f"{entry.item.path} is sent converted, {stored} to {syntax}")
         return ready
