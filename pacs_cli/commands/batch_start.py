@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from pacs_cli.commands.batch_options import BatchOptions
 from pacs_cli.commands.batch_run import Run
+from pacs_cli.commands.batch_sources import SourceOptions
 from pacs_cli.commands.batching import address
 from pacs_cli.commands.change_options import ChangeOptions
 from pacs_cli.commands.changing import agreed, changes_of
@@ -28,10 +30,15 @@ if TYPE_CHECKING:
     from pacs_cli.jobs.file import JobFile
     from pacs_cli.jobs.states import Planned
     from pacs_cli.pipelines.changes import Changes
+    from pacs_cli.pipelines.files import Found, Passed
 
 EXAMPLES = (
     ("pacs send-batch pacs2 /data --state move.job", "make a job, and run it"),
     ("pacs send-batch pacs2 --from-file list.txt --state move.job --jobs 4", "of a list"),
+    (
+        "pacs send-batch pacs2 --db all.db -k StudyDate=20240101- --state move.job",
+        "what a query finds in an index",
+    ),
     ("pacs send-batch pacs2 /data --state move.job --to pacs3", "to two destinations"),
     (
         "pacs send-batch pacs2 /data --state move.job --rate 20 --window 22:00-06:00",
@@ -55,6 +62,7 @@ CONFORMANCE = (
 def start(
     peer: PeerOptions,
     files: InputOptions,
+    source: SourceOptions,
     batch: BatchOptions,
     changing: ChangeOptions,
     network: NetworkOptions,
@@ -91,8 +99,7 @@ def start(
 
     report = Report.for_output(output)
     port, typed = split_port(paths or [])
-    if not typed and files.from_file is None:
-        raise UsageError("nothing to send: write PATH..., - or --from-file FILE")
+    source.check(has_files=bool(typed) or files.from_file is not None)
     wanted = {peer.peer: (peer, port), **{each: (PeerOptions(each), None) for each in to or ()}}
     for each, its_port in wanted.values():
         # before anything is made: a wrong address is to be told at once
@@ -112,23 +119,28 @@ def start(
         changes, kept = changes_of(kept)
         options = {**(job.get("options") or {}), **options}
         job.put({"options": options, "changes": kept, "wish": "run"})
-        _plan(report, job, typed, files, changes)
+        found = source.indexed(report) if source.db else _found(typed, files)
+        _plan(report, job, found, changes)
         say_unused(report, job)
         return Run(report, job, changes, knows_all=is_new).to_its_end()
 
 
-def _plan(
-    report: Report, job: JobFile, typed: list[str], files: InputOptions, changes: Changes | None
-) -> None:
+def _found(typed: list[str], files: InputOptions) -> Iterator[Found | Passed]:
     from pacs_cli.pipelines.files import find_files, named_files
+
+    return find_files(named_files(typed, files.from_file), files.follow)
+
+
+def _plan(
+    report: Report, job: JobFile, found: Iterable[Found | Passed], changes: Changes | None
+) -> None:
     from pacs_cli.pipelines.job_plan import plan
 
     def told(planned: Planned) -> None:
         report.warning(f"{planned.state} {planned.path}: {planned.words}")
 
     job.put({"planned": False})
-    found = find_files(named_files(typed, files.from_file), files.follow)
     plan(job, found, told, changes.planned if changes else None)
     job.put({"planned": True})
     if not job.counts():
-        raise InputError("nothing to send: no file in what was named; check the paths")
+        raise InputError("nothing to send: no file in what was named; check the paths or the keys")
