@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from pacs_cli.commands.batch_figures import Figures, figures_of
-from pacs_cli.commands.batching import EXIT_OF, plan_of, targets_of
+from pacs_cli.commands.batch_fetch import fetching
+from pacs_cli.commands.batch_figures import Figures, exit_of, figures_of
+from pacs_cli.commands.batching import plan_of, targets_of
 from pacs_cli.commands.negotiation import Display
 from pacs_cli.errors import Exit
 from pacs_cli.report import Report
@@ -61,10 +62,11 @@ class Run:
             self._report.summary({**figures.fields(), **self._rates()}, self._text(figures))
         for name, (reason, _) in ends.reasons.items():
             self._report.error(f"{name}: {reason}")
-        return _exit(figures, ends)
+        return exit_of(figures, ends.reasons)
 
     def _run(self, targets: list[tuple[int, str, Target]], before: Figures) -> Ends:
         from pacs_cli.pipelines.batch import Batch
+        from pacs_cli.pipelines.fetching import by_turns
         from pacs_cli.pipelines.send import Observer
 
         report = self._report
@@ -73,14 +75,22 @@ class Run:
         display = Display(report)
         observer = Observer(display.opened, display.trace, report.warning, report.note)
         plan = plan_of(self._job.get("options") or {})
-        batch = Batch(
-            *(self._job, plan, self._show, observer, self._changes),
-            told_checked=self._show_checked,
-        )
-        label = "sending to " + ", ".join(name for _, name, _ in targets)
-        with report.progress(before.left, before.left_bytes, label) as progress:
-            self._progress = progress
+
+        def send() -> Ends:
+            batch = Batch(
+                *(self._job, plan, self._show, observer, self._changes),
+                told_checked=self._show_checked,
+            )
             return batch.run(targets)
+
+        label = "sending to " + ", ".join(name for _, name, _ in targets)
+        retry = plan.settings.retry
+        with (
+            report.progress(before.left, before.left_bytes, label) as progress,
+            fetching(report, self._job, self._changes, retry) as fetcher,
+        ):
+            self._progress = progress
+            return send() if fetcher is None else by_turns(send, fetcher)
 
     def _show(self, result: Result) -> None:
         sent = result.sent
@@ -126,14 +136,3 @@ class Run:
         rates = self._rates()
         text = f"{figures.text()}; {rates['bytes_in_this_run'] / 1e6:.1f} MB"
         return f"{text} in {rates['seconds']:.2f} s, {rates['megabytes_per_second']:.1f} MB/s"
-
-
-def _exit(figures: Figures, ends: Ends) -> Exit:
-    """Return the exit code: 0 only when nothing failed and nothing is left."""
-    if not figures.failed and not figures.left and not ends.reasons:
-        return Exit.OK
-    if figures.sent:
-        return Exit.SOME_FAILED
-    if ends.reasons:
-        return next(iter(ends.reasons.values()))[1]
-    return EXIT_OF.get(next(iter(figures.classes), ""), Exit.PEER_FAILED)

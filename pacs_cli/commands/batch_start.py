@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pacs_cli.commands.batch_fetch import announce, indexed
 from pacs_cli.commands.batch_options import BatchOptions
 from pacs_cli.commands.batch_run import Run
-from pacs_cli.commands.batch_sources import SourceOptions
+from pacs_cli.commands.batch_sources import SourceOptions, found_files
 from pacs_cli.commands.batching import address
 from pacs_cli.commands.change_options import ChangeOptions
 from pacs_cli.commands.changing import agreed, changes_of
@@ -35,27 +36,20 @@ if TYPE_CHECKING:
 EXAMPLES = (
     ("pacs send-batch pacs2 /data --state move.job", "make a job, and run it"),
     ("pacs send-batch pacs2 --from-file list.txt --state move.job --jobs 4", "of a list"),
-    (
-        "pacs send-batch pacs2 --db all.db -k StudyDate=20240101- --state move.job",
-        "what a query finds in an index",
-    ),
+    ("pacs send-batch pacs2 --db all.db -k StudyDate=20240101- --state a.job", "of an index"),
+    ("pacs send-batch pacs2 --from-peer pacs1 -k PatientID=T1 --state a.job", "of another PACS"),
     ("pacs send-batch pacs2 /data --state move.job --to pacs3", "to two destinations"),
-    (
-        "pacs send-batch pacs2 /data --state move.job --rate 20 --window 22:00-06:00",
-        "slowly, at night",
-    ),
+    ("pacs send-batch pacs2 /data --state move.job --window 22:00-06:00", "at night"),
     ("pacs send-batch pacs2 /data --state move.job --fixes merged.csv", "with patients merged"),
-    (
-        "pacs send-batch research /data --state out.job --anonymize basic --save-key out.key",
-        "de-identified, each object proven",
-    ),
+    ("pacs send-batch pacs2 /data --state a.job --anonymize basic --save-key a.key", "anonymous"),
 )
 CONFORMANCE = (
     "Every SOP class of the storage service as SCU, in the transfer syntax each object is stored "
     "in (PS3.4 Annex B, PS3.7 9.1.1). Data sets are sent byte for byte as they stand in the file, "
-    "but for what --fixes, --anonymize and --transcode change. With --skip-existing and --verify "
-    "Study Root Query/Retrieve C-FIND as SCU, with --commit the Storage Commitment Push Model as "
-    "SCU (PS3.4 Annexes C and J)."
+    "but for what --fixes, --anonymize and --transcode change. With --from-peer Study Root "
+    "Query/Retrieve C-FIND and C-GET as SCU, or C-MOVE with the storage service as SCP; with "
+    "--skip-existing and --verify C-FIND, with --commit the Storage Commitment Push Model as SCU "
+    "(PS3.4 Annexes C and J)."
 )
 
 
@@ -104,7 +98,7 @@ def start(
     for each, its_port in wanted.values():
         # before anything is made: a wrong address is to be told at once
         resolve_target(each, its_port, network)
-    options, changed = batch.typed(), changing.kept()
+    options, changed, fetched = batch.typed(), changing.kept(), source.kept(network)
     # and a wrong table of fixes, before there is a job
     changes_of(changed)
     with JobFile(state) as job:
@@ -115,20 +109,20 @@ def start(
         for name, (each, its_port) in wanted.items():
             job.add_destination(name, address(each, its_port, network))
         is_new = not job.counts()
+        if not is_new and (fetched is None) is not (job.get("source") is None):
+            raise UsageError(f"the job {state} has its objects from elsewhere; use another job")
         kept = agreed(None if is_new else job.get("changes") or {}, changed, state)
         changes, kept = changes_of(kept)
         options = {**(job.get("options") or {}), **options}
-        job.put({"options": options, "changes": kept, "wish": "run"})
-        found = source.indexed(report) if source.db else _found(typed, files)
-        _plan(report, job, found, changes)
+        job.put({"options": options, "changes": kept, "wish": "run", "source": fetched})
+        if fetched is not None:
+            announce(report, job, source.meant())
+        elif source.db:
+            _plan(report, job, indexed(report, source.db, source.meant()), changes)
+        else:
+            _plan(report, job, found_files(typed, files), changes)
         say_unused(report, job)
         return Run(report, job, changes, knows_all=is_new).to_its_end()
-
-
-def _found(typed: list[str], files: InputOptions) -> Iterator[Found | Passed]:
-    from pacs_cli.pipelines.files import find_files, named_files
-
-    return find_files(named_files(typed, files.from_file), files.follow)
 
 
 def _plan(

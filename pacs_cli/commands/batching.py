@@ -62,10 +62,11 @@ def address(peer: PeerOptions, port: int | None, network: NetworkOptions) -> dic
 
 def targets_of(job: JobFile) -> list[tuple[int, str, Target]]:
     """Return the destinations of a job as the configuration has them now; raises UsageError."""
-    return [(number, name, _target(kept)) for number, name, kept in job.destinations()]
+    return [(number, name, target_of(kept)) for number, name, kept in job.destinations()]
 
 
-def _target(kept: Mapping[str, Any]) -> Target:
+def target_of(kept: Mapping[str, Any]) -> Target:
+    """Return an address that a job keeps as the configuration has it now; raises UsageError."""
     known = {option.name for option in fields(NetworkOptions)}
     network = {name: value for name, value in kept["network"].items() if name in known}
     peer = PeerOptions(kept["peer"]["peer"], kept["peer"]["called_ae_title"])
@@ -78,4 +79,5 @@ EXIT_OF = {
     "context": Exit.ASSOCIATION,
     "lost": Exit.ASSOCIATION,
     "missing": Exit.PEER_FAILED,
+    "source": Exit.PEER_FAILED,
 }

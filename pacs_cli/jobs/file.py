@@ -29,7 +29,7 @@ except ImportError:  # Windows, where nothing keeps a second process from runnin
     fcntl = None  # type: ignore[assignment]
 
 #: Scripts that lead from each version to the next; `PRAGMA user_version` counts those applied.
-MIGRATIONS = ("schema.sql", "schema-2.sql", "schema-3.sql")
+MIGRATIONS = ("schema.sql", "schema-2.sql", "schema-3.sql", "schema-4.sql")
 
 #: Says that a SQLite file is a job ("pacj"), whatever its tables.
 APPLICATION_ID = 0x7061636A
@@ -39,6 +39,8 @@ APPLICATION_ID = 0x7061636A
 SYNC_SECONDS = 0.05
 
 _OPEN = "state IN ('queued', 'sending')"
+#: What is fetched from elsewhere is not kept when it failed.
+_AGAIN = "iif(id IN (SELECT object FROM origin), 'announced', 'queued')"
 
 
 class JobFile:
@@ -132,7 +134,7 @@ class JobFile:
 
     def get(self, name: str) -> Any:
         """Return what the job keeps by that name, None without it."""
-        rows = self._rows("SELECT value FROM job WHERE name = ?", (name,))
+        rows = self.rows("SELECT value FROM job WHERE name = ?", (name,))
         return json.loads(rows[0][0]) if rows else None
 
     def put(self, values: Mapping[str, object]) -> None:
@@ -161,17 +163,17 @@ class JobFile:
 
     def destinations(self) -> list[tuple[int, str, dict[str, Any]]]:
         """Return number, name and how it is reached of each destination."""
-        rows = self._rows("SELECT id, name, target FROM destination ORDER BY id")
+        rows = self.rows("SELECT id, name, target FROM destination ORDER BY id")
         return [(number, name, json.loads(target)) for number, name, target in rows]
 
     # -- planning --------------------------------------------------------------------------------
 
     def knows(self, path: str, modified_ns: int, file_size: int) -> bool:
         """Whether a file is in the job for every destination, as it is."""
-        rows = self._rows(
+        rows = self.rows(
             "SELECT count(*) FROM object WHERE path = ? AND modified_ns = ? AND file_size = ?"
             " AND sop_instance_uid IS NOT NULL",
-            (_stored(path), modified_ns, file_size),
+            (stored_path(path), modified_ns, file_size),
         )
         return bool(rows[0][0] and rows[0][0] >= len(self.destinations()))
 
@@ -197,7 +199,7 @@ class JobFile:
         planned: Planned,
         digest: Callable[[str, int], str],
     ) -> bool:
-        path = _stored(planned.path)
+        path = stored_path(planned.path)
         if self._inserted(connection, destination, path, planned):
             return True
         # what could not be read then may be an object by now
@@ -225,6 +227,16 @@ class JobFile:
         words = f"the same object as {os.fsdecode(other_path)}"
         skipped = planned._replace(state=State.SKIPPED, failure="duplicate", words=words)
         return self._inserted(connection, destination, path, skipped)
+
+    def insert(self, connection: sqlite3.Connection, planned: Planned) -> None:
+        """Add what is not known by its path yet for every destination, in a transaction."""
+        for destination, _, _ in self.destinations():
+            self._inserted(connection, destination, stored_path(planned.path), planned)
+
+    def numbers(self, connection: sqlite3.Connection, planned: Planned) -> tuple[int, int]:
+        """Return the numbers of study and kind of an object, in a transaction."""
+        study = self._study(connection, planned.study_instance_uid)
+        return study, self._kind(connection, planned.kind)
 
     def _inserted(
         self,
@@ -287,7 +299,7 @@ class JobFile:
 
     def page(self, destination: int, after: tuple[int, int], size: int) -> list[Queued]:
         """Return what is to be sent next, study by study, after this study and row."""
-        rows = self._rows(
+        rows = self.rows(
             "SELECT object.id, path, sop_instance_uid, study_instance_uid, sop_class_uid,"
             " transfer_syntax_uid, dataset_offset, file_size, modified_ns, tries, study,"
             " source_sop_instance_uid, fixes"
@@ -306,7 +318,7 @@ class JobFile:
 
     def kinds(self, destination: int) -> list[tuple[str, str]]:
         """Return SOP class and transfer syntax of everything that is to be sent."""
-        rows = self._rows(
+        rows = self.rows(
             "SELECT sop_class_uid, transfer_syntax_uid FROM kind WHERE EXISTS"
             f" (SELECT 1 FROM object WHERE destination = ? AND {_OPEN} AND kind = kind.id)"
             " ORDER BY id",
@@ -351,7 +363,7 @@ class JobFile:
     def studies(self, destination: int, state: State, is_verified: bool | None = None) -> list[int]:
         """Return the numbers of the studies that have objects in a state, in their order."""
         condition = "" if is_verified is None else f"AND verified = {int(is_verified)}"
-        rows = self._rows(
+        rows = self.rows(
             f"SELECT DISTINCT study FROM object WHERE destination = ? AND state = '{state}'"
             f" {condition} AND study IS NOT NULL ORDER BY study",
             (destination,),
@@ -360,8 +372,8 @@ class JobFile:
 
     def of_study(self, destination: int, study: int, state: State) -> tuple[str, dict[int, str]]:
         """Return a study's UID, and its objects in a state: number -> SOP instance UID."""
-        ((uid,),) = self._rows("SELECT study_instance_uid FROM study WHERE id = ?", (study,))
-        rows = self._rows(
+        ((uid,),) = self.rows("SELECT study_instance_uid FROM study WHERE id = ?", (study,))
+        rows = self.rows(
             "SELECT id, sop_instance_uid FROM object WHERE destination = ? AND study = ?"
             f" AND state = '{state}' ORDER BY id",
             (destination, study),
@@ -372,7 +384,7 @@ class JobFile:
         self, destination: int, after: tuple[int, int], size: int
     ) -> list[tuple[int, int, str, str]]:
         """Return study, number, SOP class and instance of what is sent and not committed."""
-        return self._rows(
+        return self.rows(
             "SELECT study, object.id, sop_class_uid, sop_instance_uid FROM object"
             " JOIN kind ON kind.id = kind WHERE destination = ? AND state = 'sent'"
             " AND (study, object.id) > (?, ?) ORDER BY study, object.id LIMIT ?",
@@ -391,7 +403,7 @@ class JobFile:
         condition, values = ("AND class = ?", (failure,)) if failure else ("", ())
         with self.transaction() as connection:
             cursor = connection.execute(
-                "UPDATE object SET state = 'queued', class = '', code = NULL, words = '',"
+                f"UPDATE object SET state = {_AGAIN}, class = '', code = NULL, words = '',"
                 f" tries = 0, verified = 0 WHERE state = 'failed' AND kind IS NOT NULL {condition}",
                 values,
             )
@@ -402,13 +414,13 @@ class JobFile:
         with self.transaction() as connection:
             cursor = connection.execute(
                 "UPDATE object SET state = 'skipped', class = 'cancelled',"
-                f" words = 'the job was cancelled' WHERE {_OPEN}"
+                f" words = 'the job was cancelled' WHERE {_OPEN} OR state = 'announced'"
             )
             return cursor.rowcount
 
     def fix_uses(self) -> dict[int, int]:
         """Return line of the table of fixes -> files that it counts for."""
-        rows = self._rows(
+        rows = self.rows(
             "SELECT fixes, count(DISTINCT path) FROM object WHERE fixes <> '' GROUP BY fixes"
         )
         uses: dict[int, int] = {}
@@ -420,7 +432,7 @@ class JobFile:
     def paths_left(self) -> Iterator[str]:
         """Yield every file of the studies of which something is to be sent."""
         last = 0
-        while rows := self._rows(
+        while rows := self.rows(
             "SELECT id, path FROM object WHERE id > ? AND kind IS NOT NULL"
             " AND destination = (SELECT min(id) FROM destination)"
             f" AND study IN (SELECT study FROM object WHERE {_OPEN}) ORDER BY id LIMIT 10000",
@@ -433,7 +445,7 @@ class JobFile:
 
     def counts(self) -> list[Count]:
         """Return how many objects there are, by destination, state and class of failure."""
-        rows = self._rows(
+        rows = self.rows(
             "SELECT name, state, class, count(*), sum(file_size) FROM object"
             " JOIN destination ON destination.id = destination"
             " GROUP BY destination, state, class ORDER BY destination, state, class"
@@ -448,7 +460,7 @@ class JobFile:
         chosen = list(states) or list(State)
         marks = ", ".join("?" * len(chosen))
         last = 0
-        while rows := self._rows(
+        while rows := self.rows(
             "SELECT object.id, name, path, state, sop_class_uid, sop_instance_uid,"
             " transfer_syntax_uid, study_instance_uid, file_size, tries, class, code, words,"
             " source_sop_instance_uid, fixes"
@@ -474,7 +486,8 @@ class JobFile:
             finally:
                 self._connection.execute("PRAGMA synchronous = NORMAL")
 
-    def _rows(self, query: str, parameters: tuple[object, ...] = ()) -> list[Any]:
+    def rows(self, query: str, parameters: tuple[object, ...] = ()) -> list[Any]:
+        """Return the rows of a query."""
         with self._mutex, self._failures():
             return self._connection.execute(query, parameters).fetchall()
 
@@ -546,7 +559,7 @@ def _has_path(connection: sqlite3.Connection, path: str | bytes, destination: in
     return connection.execute(query, (path, destination)).fetchone() is not None
 
 
-def _stored(path: str) -> str | bytes:
+def stored_path(path: str) -> str | bytes:
     """Return a path as SQLite can hold it: text where it is any, else its bytes."""
     encoded = os.fsencode(path)
     try:

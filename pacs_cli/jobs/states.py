@@ -9,6 +9,7 @@ from typing import NamedTuple
 class State(StrEnum):
     """Where an object stands. What is written into the file: never to be renamed."""
 
+    ANNOUNCED = "announced"
     QUEUED = "queued"
     SENDING = "sending"
     SENT = "sent"
