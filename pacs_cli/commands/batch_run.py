@@ -66,7 +66,6 @@ class Run:
 
     def _run(self, targets: list[tuple[int, str, Target]], before: Figures) -> Ends:
         from pacs_cli.pipelines.batch import Batch
-        from pacs_cli.pipelines.fetching import by_turns
         from pacs_cli.pipelines.send import Observer
 
         report = self._report
@@ -90,7 +89,11 @@ class Run:
             fetching(report, self._job, self._changes, retry) as fetcher,
         ):
             self._progress = progress
-            return send() if fetcher is None else by_turns(send, fetcher)
+            if fetcher is None:
+                return send()
+            from pacs_cli.pipelines.fetching import by_turns
+
+            return by_turns(send, fetcher)
 
     def _show(self, result: Result) -> None:
         sent = result.sent

@@ -1,8 +1,9 @@
 """A job file: opened, migrated, held by the one process that runs it, and changed.
 
-What was acknowledged is in the file before the same association sends the next object, so a process
-that is killed sends at most one object of each association again. It is on the disk (fsync) at
-the latest after `SYNC_SECONDS`: a power failure can cost a repeat, and never an object.
+What was acknowledged is in the file, or in that of the answers beside it, before the same
+association sends the next object, so a process that is killed sends at most one object of each
+association again. It is in the job and on the disk (fsync) with the first answer after
+`SYNC_SECONDS`: a power failure can cost a repeat, and never an object.
 """
 
 from __future__ import annotations
@@ -13,15 +14,17 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from pacs_cli.errors import InputError, OutputError, UsageError
+from pacs_cli.jobs.answers import AnswerFile, Turn
 from pacs_cli.jobs.connecting import MOMENT, connect, statements, transaction
-from pacs_cli.jobs.states import Count, Outcome, Planned, Queued, State, Wish
+from pacs_cli.jobs.reading import OPEN, Reader, stored_path
+from pacs_cli.jobs.states import Outcome, Planned, State
 
 try:
     import fcntl
@@ -38,12 +41,13 @@ APPLICATION_ID = 0x7061636A
 #: which a power failure could have sent again; one for each would make a disk of 5 ms the limit.
 SYNC_SECONDS = 0.05
 
-_OPEN = "state IN ('queued', 'sending')"
+_NOTHING = Outcome(0, State.SENT)
+
 #: What is fetched from elsewhere is not kept when it failed.
 _AGAIN = "iif(id IN (SELECT object FROM origin), 'announced', 'queued')"
 
 
-class JobFile:
+class JobFile(Reader):
     """A job file that is open. Any thread may call it.
 
     raises  OutputError from everything, when the file cannot be read or written
@@ -51,16 +55,23 @@ class JobFile:
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self.path = path
+        # by whatever link it is opened, the files beside it are the same
+        self._place = os.path.realpath(path)
         self._clock = clock
         self._mutex = threading.RLock()
         self._lock: int | None = None
         self._synced = 0.0
+        self._answers: AnswerFile | None = None
+        self._answered: list[Turn] = []
+        #: begun and not answered yet
+        self._begun: set[int] = set()
         self._kinds: dict[tuple[str, str], int] = {}
         self._studies: dict[str, int] = {}
         with self._failures():
             self._connection = connect(path)
             try:
                 self._migrate()
+                self._take_over()
             except BaseException:
                 self._connection.close()
                 raise
@@ -80,9 +91,16 @@ class JobFile:
         """Close it and let others run it."""
         with self._mutex:
             try:
-                with self._failures():
-                    self._connection.close()
+                self._flush()
+                if self._answers is not None:
+                    with suppress(OSError):
+                        os.unlink(self._answers_path)  # noqa: PTH108
             finally:
+                # what could not be written into the job stays beside it
+                if self._answers is not None:
+                    self._answers.close()
+                    self._answers = None
+                self._connection.close()
                 if self._lock is not None:
                     os.close(self._lock)
                     self._lock = None
@@ -93,8 +111,13 @@ class JobFile:
         The lock is on a file of its own: SQLite's on the job would be lost with any other
         descriptor of it. It ends with the process, however that ends.
         """
-        if self._lock is not None or fcntl is None:
+        if self._lock is not None:
             return
+        if fcntl is not None:
+            self._take_lock()
+        self._replay()
+
+    def _take_lock(self) -> None:
         self._lock = self._locked()
         if self._lock is None:
             # `is_held` of another process has it for a moment
@@ -118,7 +141,7 @@ class JobFile:
 
     def _locked(self) -> int | None:
         """Return the descriptor of the lock file that holds the lock, None when another has it."""
-        name = f"{self.path}-lock"
+        name = f"{self._place}-lock"
         try:
             descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -132,25 +155,10 @@ class JobFile:
 
     # -- what the job is -------------------------------------------------------------------------
 
-    def get(self, name: str) -> Any:
-        """Return what the job keeps by that name, None without it."""
-        rows = self.rows("SELECT value FROM job WHERE name = ?", (name,))
-        return json.loads(rows[0][0]) if rows else None
-
     def put(self, values: Mapping[str, object]) -> None:
         """Keep values by their names."""
         with self.transaction() as connection:
             _put(connection, values)
-
-    @property
-    def wish(self) -> Wish:
-        """What the job is to do."""
-        return Wish(self.get("wish") or Wish.RUN)
-
-    @property
-    def is_planned(self) -> bool:
-        """Whether it has everything that it is to send."""
-        return bool(self.get("planned"))
 
     def add_destination(self, name: str, target: Mapping[str, object]) -> None:
         """Add a destination, or say how one is reached from now on."""
@@ -161,21 +169,7 @@ class JobFile:
                 (name, json.dumps(target)),
             )
 
-    def destinations(self) -> list[tuple[int, str, dict[str, Any]]]:
-        """Return number, name and how it is reached of each destination."""
-        rows = self.rows("SELECT id, name, target FROM destination ORDER BY id")
-        return [(number, name, json.loads(target)) for number, name, target in rows]
-
     # -- planning --------------------------------------------------------------------------------
-
-    def knows(self, path: str, modified_ns: int, file_size: int) -> bool:
-        """Whether a file is in the job for every destination, as it is."""
-        rows = self.rows(
-            "SELECT count(*) FROM object WHERE path = ? AND modified_ns = ? AND file_size = ?"
-            " AND sop_instance_uid IS NOT NULL",
-            (stored_path(path), modified_ns, file_size),
-        )
-        return bool(rows[0][0] and rows[0][0] >= len(self.destinations()))
 
     def add(self, planned: Iterable[Planned], digest: Callable[[str, int], str]) -> int:
         """Add files for every destination, in one transaction; return how many rows are new.
@@ -297,35 +291,6 @@ class JobFile:
 
     # -- running ---------------------------------------------------------------------------------
 
-    def page(self, destination: int, after: tuple[int, int], size: int) -> list[Queued]:
-        """Return what is to be sent next, study by study, after this study and row."""
-        rows = self.rows(
-            "SELECT object.id, path, sop_instance_uid, study_instance_uid, sop_class_uid,"
-            " transfer_syntax_uid, dataset_offset, file_size, modified_ns, tries, study,"
-            " source_sop_instance_uid, fixes"
-            " FROM object JOIN study ON study.id = study JOIN kind ON kind.id = kind"
-            f" WHERE destination = ? AND {_OPEN} AND (study, object.id) > (?, ?)"
-            " ORDER BY study, object.id LIMIT ?",
-            (destination, *after, size),
-        )
-        return [
-            Queued(
-                *(row, os.fsdecode(path), instance, study_uid, (sop_class, syntax)),
-                *(*rest, tuple(map(int, fixes.split()))),
-            )
-            for row, path, instance, study_uid, sop_class, syntax, *rest, fixes in rows
-        ]
-
-    def kinds(self, destination: int) -> list[tuple[str, str]]:
-        """Return SOP class and transfer syntax of everything that is to be sent."""
-        rows = self.rows(
-            "SELECT sop_class_uid, transfer_syntax_uid FROM kind WHERE EXISTS"
-            f" (SELECT 1 FROM object WHERE destination = ? AND {_OPEN} AND kind = kind.id)"
-            " ORDER BY id",
-            (destination,),
-        )
-        return [(sop_class, syntax) for sop_class, syntax in rows]
-
     def recover(self) -> int:
         """Queue again what a process that ended was sending; return how many there were."""
         with self.transaction() as connection:
@@ -337,59 +302,30 @@ class JobFile:
     def turn(self, outcome: Outcome | None, begun: int | None) -> None:
         """Write down what became of one object, and that another is being sent."""
         with self._mutex, self._failures(is_writing=True):
-            now = self._clock()
-            is_synced = now - self._synced >= SYNC_SECONDS
-            if is_synced:
-                self._connection.execute("PRAGMA synchronous = FULL")
-                self._synced = now
-            try:
-                with transaction(self._connection):
-                    if outcome is not None:
-                        _settle(self._connection, outcome)
-                    if begun is not None:
-                        self._connection.execute(
-                            "UPDATE object SET state = 'sending' WHERE id = ?", (begun,)
-                        )
-            finally:
-                if is_synced:
-                    self._connection.execute("PRAGMA synchronous = NORMAL")
+            if outcome is not None and outcome.state is not State.SENT:
+                self._begun.discard(outcome.row)
+                with self.transaction() as connection:
+                    _settle(connection, outcome)
+                outcome = None
+            answered = outcome or _NOTHING
+            turn = Turn(answered.row, begun or 0, answered.tries, answered.code or 0)
+            if self._answers is None:
+                self._answers = AnswerFile(self._answers_path)
+            self._answers.add(turn)
+            if outcome is not None:
+                self._answered.append(turn)
+                self._begun.discard(outcome.row)
+            if begun is not None:
+                self._begun.add(begun)
+            # also before a wait, in which others may want to know
+            if begun is None or self._clock() - self._synced >= SYNC_SECONDS:
+                self._flush()
 
     def settle(self, outcomes: Iterable[Outcome]) -> None:
         """Write down what became of objects."""
         with self.transaction() as connection:
             for outcome in outcomes:
                 _settle(connection, outcome)
-
-    def studies(self, destination: int, state: State, is_verified: bool | None = None) -> list[int]:
-        """Return the numbers of the studies that have objects in a state, in their order."""
-        condition = "" if is_verified is None else f"AND verified = {int(is_verified)}"
-        rows = self.rows(
-            f"SELECT DISTINCT study FROM object WHERE destination = ? AND state = '{state}'"
-            f" {condition} AND study IS NOT NULL ORDER BY study",
-            (destination,),
-        )
-        return [study for (study,) in rows]
-
-    def of_study(self, destination: int, study: int, state: State) -> tuple[str, dict[int, str]]:
-        """Return a study's UID, and its objects in a state: number -> SOP instance UID."""
-        ((uid,),) = self.rows("SELECT study_instance_uid FROM study WHERE id = ?", (study,))
-        rows = self.rows(
-            "SELECT id, sop_instance_uid FROM object WHERE destination = ? AND study = ?"
-            f" AND state = '{state}' ORDER BY id",
-            (destination, study),
-        )
-        return uid, dict(rows)
-
-    def sent(
-        self, destination: int, after: tuple[int, int], size: int
-    ) -> list[tuple[int, int, str, str]]:
-        """Return study, number, SOP class and instance of what is sent and not committed."""
-        return self.rows(
-            "SELECT study, object.id, sop_class_uid, sop_instance_uid FROM object"
-            " JOIN kind ON kind.id = kind WHERE destination = ? AND state = 'sent'"
-            " AND (study, object.id) > (?, ?) ORDER BY study, object.id LIMIT ?",
-            (destination, *after, size),
-        )
 
     def verify(self, rows: Iterable[int]) -> None:
         """Write down that the destination shows these objects."""
@@ -414,70 +350,16 @@ class JobFile:
         with self.transaction() as connection:
             cursor = connection.execute(
                 "UPDATE object SET state = 'skipped', class = 'cancelled',"
-                f" words = 'the job was cancelled' WHERE {_OPEN} OR state = 'announced'"
+                f" words = 'the job was cancelled' WHERE {OPEN} OR state = 'announced'"
             )
             return cursor.rowcount
-
-    def fix_uses(self) -> dict[int, int]:
-        """Return line of the table of fixes -> files that it counts for."""
-        rows = self.rows(
-            "SELECT fixes, count(DISTINCT path) FROM object WHERE fixes <> '' GROUP BY fixes"
-        )
-        uses: dict[int, int] = {}
-        for lines, count in rows:
-            for line in map(int, lines.split()):
-                uses[line] = uses.get(line, 0) + count
-        return uses
-
-    def paths_left(self) -> Iterator[str]:
-        """Yield every file of the studies of which something is to be sent."""
-        last = 0
-        while rows := self.rows(
-            "SELECT id, path FROM object WHERE id > ? AND kind IS NOT NULL"
-            " AND destination = (SELECT min(id) FROM destination)"
-            f" AND study IN (SELECT study FROM object WHERE {_OPEN}) ORDER BY id LIMIT 10000",
-            (last,),
-        ):
-            yield from (os.fsdecode(path) for _, path in rows)
-            last = rows[-1][0]
-
-    # -- reading ---------------------------------------------------------------------------------
-
-    def counts(self) -> list[Count]:
-        """Return how many objects there are, by destination, state and class of failure."""
-        rows = self.rows(
-            "SELECT name, state, class, count(*), sum(file_size) FROM object"
-            " JOIN destination ON destination.id = destination"
-            " GROUP BY destination, state, class ORDER BY destination, state, class"
-        )
-        return [
-            Count(name, State(state), failure, objects, size)
-            for name, state, failure, objects, size in rows
-        ]
-
-    def objects(self, states: Iterable[State] = ()) -> Iterator[dict[str, Any]]:
-        """Yield every object, of these states or of all, in the order in which it was planned."""
-        chosen = list(states) or list(State)
-        marks = ", ".join("?" * len(chosen))
-        last = 0
-        while rows := self.rows(
-            "SELECT object.id, name, path, state, sop_class_uid, sop_instance_uid,"
-            " transfer_syntax_uid, study_instance_uid, file_size, tries, class, code, words,"
-            " source_sop_instance_uid, fixes"
-            " FROM object JOIN destination ON destination.id = destination"
-            " LEFT JOIN study ON study.id = study LEFT JOIN kind ON kind.id = kind"
-            f" WHERE object.id > ? AND state IN ({marks}) ORDER BY object.id LIMIT 1000",
-            (last, *chosen),
-        ):
-            for row in rows:
-                yield _fields(row)
-            last = rows[-1][0]
 
     # -- inside ----------------------------------------------------------------------------------
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Commit what is done inside the block to the disk, or nothing of it."""
+        self._flush()
         with self._mutex, self._failures(is_writing=True):
             self._connection.execute("PRAGMA synchronous = FULL")
             try:
@@ -486,9 +368,58 @@ class JobFile:
             finally:
                 self._connection.execute("PRAGMA synchronous = NORMAL")
 
+    @property
+    def _answers_path(self) -> str:
+        return f"{self._place}-answers"
+
+    def _flush(self) -> None:
+        """Write into the job what was answered, and what is on its way."""
+        with self._mutex:
+            if not self._answered and not self._begun:
+                return
+            turns, self._answered = self._answered, []
+            begun, self._begun = self._begun, set()
+            try:
+                with self.transaction() as connection:
+                    _write_turns(connection, turns, begun)
+            except BaseException:
+                self._answered, self._begun = turns, begun
+                raise
+            self._synced = self._clock()
+            if self._answers is not None:
+                with self._failures(is_writing=True):
+                    self._answers.clear()
+
+    def _take_over(self) -> None:
+        """Write into the job what a process that was killed had answered."""
+        if fcntl is None or not os.path.exists(self._answers_path):  # noqa: PTH110
+            return
+        descriptor = self._locked()
+        # one that runs does it itself
+        if descriptor is not None:
+            try:
+                self._replay()
+            finally:
+                os.close(descriptor)
+
+    def _replay(self) -> None:
+        if not os.path.exists(self._answers_path):  # noqa: PTH110
+            return
+        with self._mutex, self._failures(is_writing=True):
+            answers = AnswerFile(self._answers_path)
+            try:
+                turns = list(answers.turns())
+                begun = {turn.begun for turn in turns} - {turn.answered for turn in turns} - {0}
+                with self.transaction() as connection:
+                    _write_turns(connection, [turn for turn in turns if turn.answered], begun)
+                answers.clear()
+            finally:
+                answers.close()
+
     def rows(self, query: str, parameters: tuple[object, ...] = ()) -> list[Any]:
         """Return the rows of a query."""
         with self._mutex, self._failures():
+            self._flush()
             return self._connection.execute(query, parameters).fetchall()
 
     def _migrate(self) -> None:
@@ -518,10 +449,11 @@ class JobFile:
     def _failures(self, is_writing: bool = False) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             verb = "write" if is_writing else "use"
             hint = "; someone else writes to it, try again" if "locked" in str(error) else ""
-            raise OutputError(f"cannot {verb} the job {self.path}: {error}{hint}") from None
+            reason = getattr(error, "strerror", None) or error
+            raise OutputError(f"cannot {verb} the job {self.path}: {reason}{hint}") from None
 
 
 def open_job(path: Path) -> JobFile:
@@ -554,36 +486,19 @@ def _settle(connection: sqlite3.Connection, outcome: Outcome) -> None:
     )
 
 
+def _write_turns(connection: sqlite3.Connection, turns: list[Turn], begun: set[int]) -> None:
+    """Write what was answered; what is settled already stays: it may have been written before."""
+    connection.executemany(
+        "UPDATE object SET state = 'sent', tries = tries + ?, code = ?, class = '', words = ''"
+        f" WHERE id = ? AND {OPEN}",
+        [(turn.tries, turn.code, turn.answered) for turn in turns],
+    )
+    connection.executemany(
+        "UPDATE object SET state = 'sending' WHERE id = ? AND state = 'queued'",
+        [(row,) for row in begun],
+    )
+
+
 def _has_path(connection: sqlite3.Connection, path: str | bytes, destination: int) -> bool:
     query = "SELECT 1 FROM object WHERE path = ? AND destination = ?"
     return connection.execute(query, (path, destination)).fetchone() is not None
-
-
-def stored_path(path: str) -> str | bytes:
-    """Return a path as SQLite can hold it: text where it is any, else its bytes."""
-    encoded = os.fsencode(path)
-    try:
-        return encoded.decode()
-    except UnicodeDecodeError:
-        return encoded
-
-
-def _fields(row: tuple[Any, ...]) -> dict[str, Any]:
-    _, name, path, state, sop_class, instance, syntax, study, size, tries, *rest = row
-    kind, code, words, source, fixes = rest
-    return {
-        "destination": name,
-        "path": os.fsdecode(path),
-        "state": state,
-        "sop_class_uid": sop_class,
-        "sop_instance_uid": instance,
-        "transfer_syntax_uid": syntax,
-        "study_instance_uid": study,
-        "bytes": size,
-        "tries": tries,
-        "class": kind,
-        "status": None if code is None else f"{code:04X}",
-        "words": words,
-        "source_sop_instance_uid": source,
-        "fixes": fixes,
-    }

@@ -7,7 +7,8 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from pacs_cli.jobs.file import JobFile, stored_path
+from pacs_cli.jobs.file import JobFile
+from pacs_cli.jobs.reading import stored_path
 from pacs_cli.jobs.states import Planned, State
 
 

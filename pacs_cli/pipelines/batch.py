@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pacs_cli.dicom.part10 import Header, probe
 from pacs_cli.errors import (
@@ -22,15 +22,17 @@ from pacs_cli.errors import (
 from pacs_cli.jobs.file import JobFile
 from pacs_cli.jobs.states import Outcome, Queued, State, Wish
 from pacs_cli.net.target import Target
-from pacs_cli.pipelines.changes import ChangedItem, Changes
-from pacs_cli.pipelines.checks import Checked, Checks
-from pacs_cli.pipelines.committing import Commits, Reports, listening
 from pacs_cli.pipelines.files import Found, Passed
-from pacs_cli.pipelines.items import Item, Sent
+from pacs_cli.pipelines.items import ChangedItem, Item, Sent
 from pacs_cli.pipelines.limits import Rate, Window, until_open
 from pacs_cli.pipelines.loading import Loader
 from pacs_cli.pipelines.send import Observer, Sending, Settings
 from pacs_cli.pipelines.supply import Supply
+
+if TYPE_CHECKING:
+    from pacs_cli.pipelines.changes import Changes
+    from pacs_cli.pipelines.checks import Checked, Checks
+    from pacs_cli.pipelines.committing import Reports
 
 #: Rows that are in memory at a time, for each destination.
 _PAGE = 500
@@ -134,7 +136,7 @@ class Batch:
         self._sendings: list[Sending] = []
         self._why: tuple[str, Exit] | None = None
         self._is_stopped = False
-        self._reports = Reports()
+        self._reports: Reports | None = None
 
     def run(self, targets: Sequence[tuple[int, str, Target]]) -> Ends:
         """Send until nothing is queued, a destination is given up, or somebody wishes an end.
@@ -144,7 +146,12 @@ class Batch:
         """
         self._job.recover()
         commits = self._plan.commits
-        if commits is None or commits.port is None:
+        if commits is None:
+            return self._run(targets)
+        from pacs_cli.pipelines.committing import Reports, listening
+
+        self._reports = Reports()
+        if commits.port is None:
             return self._run(targets)
         with listening(self._reports, commits.address, commits.port, self._observer.warn):
             return self._run(targets)
@@ -231,13 +238,12 @@ class Batch:
             assert isinstance(entry.item, JobItem)
             self._settle(name, entry.item.row, entry)
 
-        checks = Checks(self._job, number, lambda: self._why is not None, self._checked(name))
         try:
             if self._plan.skips_existing:
-                checks.skip_existing(address)
+                self._checks(number, name).skip_existing(address)
             sending.run(done)
             if sending.ended_with is None and self._plan.verifies:
-                checks.verify(address)
+                self._checks(number, name).verify(address)
             if sending.ended_with is None and self._plan.commits:
                 self._commit(number, name, address, self._plan.commits)
         except (AssociationError, ConnectError, PeerFailure) as error:
@@ -245,7 +251,16 @@ class Batch:
         if sending.ended_with is not None:
             ends.reasons[name] = sending.ended_with
 
+    def _checks(self, number: int, name: str) -> Checks:
+        # what only some jobs need is not imported by the others
+        from pacs_cli.pipelines.checks import Checks
+
+        return Checks(self._job, number, lambda: self._why is not None, self._checked(name))
+
     def _commit(self, number: int, name: str, address: Target, how: Commitment) -> None:
+        from pacs_cli.pipelines.committing import Commits
+
+        assert self._reports is not None
         is_listening = how.port is not None
         told = self._checked(name)
         commits = Commits(self._job, number, self._reports, is_listening, how.patience, told)

@@ -20,7 +20,7 @@ from pacs_cli.dicom.part10 import Header, file_meta
 from pacs_cli.errors import InputError, MalformedDataset
 from pacs_cli.jobs.states import Planned, State
 from pacs_cli.pipelines.fixes import TAGS, Fixes
-from pacs_cli.pipelines.items import Item, NotSendable
+from pacs_cli.pipelines.items import ChangedItem, Item, NotSendable
 from pacs_cli.pipelines.loading import Loader
 from pacs_cli.wire.message import Buffer
 
@@ -34,17 +34,6 @@ _SOP_CLASS, _SOP_INSTANCE, _STUDY = 0x00080016, 0x00080018, 0x0020000D
 
 #: What is read of a file to see which fixes count for it: first what is enough for most.
 _HEADS = (16 * 1024, 1024 * 1024, 64 * 1024 * 1024)
-
-
-class ChangedItem(Item):
-    """An object that is changed on its way: `header` says what it is sent as.
-
-    source  what the file says
-    lines   of the table of fixes that count for it
-    """
-
-    source: Header
-    lines: tuple[int, ...]
 
 
 class Release:

@@ -9,7 +9,6 @@ get. An empty cell says nothing; `(empty)` as a new value empties the element.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -121,6 +120,8 @@ def read_fixes(path: Path) -> Fixes:
 
     raises  InputError when it cannot be read, UsageError when anything in it is wrong
     """
+    import csv
+
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -46,6 +46,17 @@ class Item(NamedTuple):
         return self.header.sop_class_uid, self.header.transfer_syntax_uid
 
 
+class ChangedItem(Item):
+    """An object that is changed on its way: `header` says what it is sent as.
+
+    source  what the file says
+    lines   of the table of fixes that count for it
+    """
+
+    source: Header
+    lines: tuple[int, ...]
+
+
 class Sent(NamedTuple):
     """What became of one file.
 
