@@ -392,6 +392,7 @@ def resolve_target(
         ),
         max_pdu=_filled(settings.max_pdu),
         tls=TlsClient(secured) if secured else None,
+        max_associations=known.max_associations if known else 0,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -27,6 +28,7 @@ def plan_of(kept: Mapping[str, Any]) -> Plan:
     from pacs_cli.pipelines.limits import Window
     from pacs_cli.pipelines.retry import FIRST_WAIT, Retry
     from pacs_cli.pipelines.send import Settings
+    from pacs_cli.pipelines.slots import state_folder
 
     return Plan(
         Settings(
@@ -43,6 +45,7 @@ def plan_of(kept: Mapping[str, Any]) -> Plan:
         kept.get("skips_existing", False),
         kept.get("verifies", False),
         _commitment(kept),
+        state_folder(os.environ),
     )
 
 

@@ -36,6 +36,7 @@ class Target:
     name         what the user called it, for messages
     max_pdu      announced to the peer as our maximum length in bytes, 0 for no limit
     tls          how it is called with TLS; None for plain TCP
+    max_associations  to it at a time, of jobs of sending in all processes; 0 for no limit
     """
 
     name: str
@@ -46,6 +47,7 @@ class Target:
     timeouts: Timeouts = field(default_factory=Timeouts)
     max_pdu: int = 256 * 1024
     tls: TlsClient | None = None
+    max_associations: int = 0
 
     @property
     def address(self) -> str:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pacs_cli.dicom.part10 import Header, probe
@@ -27,6 +28,7 @@ from pacs_cli.pipelines.items import ChangedItem, Item, Sent
 from pacs_cli.pipelines.limits import Rate, Window, until_open
 from pacs_cli.pipelines.loading import Loader
 from pacs_cli.pipelines.send import Observer, Sending, Settings
+from pacs_cli.pipelines.slots import slots_for
 from pacs_cli.pipelines.supply import Supply
 
 if TYPE_CHECKING:
@@ -88,6 +90,7 @@ class Plan:
     skips_existing  whether the destination is asked first for what it has
     verifies       whether it is asked afterwards
     commits        whether it is asked for storage commitment, and how
+    slots_folder   where those are by which a peer has no more associations than it is to have
     """
 
     settings: Settings
@@ -97,6 +100,7 @@ class Plan:
     skips_existing: bool = False
     verifies: bool = False
     commits: Commitment | None = None
+    slots_folder: Path | None = None
 
 
 @dataclass(slots=True)
@@ -225,7 +229,8 @@ class Batch:
         feed = _Feed(self._job, number, failed, is_changed=self._changes is not None)
         supply = Supply(feed, _never, kinds=self._job.kinds(number))
         observer = self._observer._replace(turn=keeper.turn)
-        settings = self._plan.settings._replace(wait=self._wait)
+        slots = slots_for(self._plan.slots_folder, target)
+        settings = self._plan.settings._replace(wait=self._wait, slots=slots)
         loader = self._changes.loader if self._changes else Loader
         feed.sending = Sending(target, supply, settings, observer, loader)
         return feed.sending

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -51,6 +52,8 @@ class Worker:
         self._is_reserved = False
         #: begun and not answered
         self._in_flight: Pending | None = None
+        #: what lets it have an association, where there is a limit
+        self._slot: int | None = None
         #: failures in a row, without an answer in between
         self._setbacks = 0
 
@@ -59,6 +62,7 @@ class Worker:
         try:
             self._run()
         finally:
+            self._let_go()
             self._converter.close()
             self._loader.close()
 
@@ -76,7 +80,9 @@ class Worker:
                 self._tell(_failed(self._in_flight, str(error), error.exit))
                 self._in_flight = None
             except PacsError as error:
+                self._let_go()
                 self._lost(error)
+            self._let_go()
         for entry in reversed(self._held):
             self._sending.supply.give_back(entry)
 
@@ -117,6 +123,8 @@ class Worker:
     def _opened(self) -> SendSession | None:
         sending = self._sending
         observer = sending.observer
+        if not self._has_slot():
+            return None
         try:
             session = SendSession(
                 sending.target,
@@ -126,11 +134,26 @@ class Worker:
                 self._stop,
             )
         except PacsError as error:
+            self._let_go()
             self._set_back(error, has_stood=False, has_worked=sending.has_stood)
             return None
         sending.has_stood = self.has_served = True
         observer.opened(session)
         return session
+
+    def _has_slot(self) -> bool:
+        """Wait until an association may be opened; False when it is over before that."""
+        sending = self._sending
+        if (slots := sending.settings.slots) is not None:
+            self._slot = slots.take(sending.wait, lambda: sending.supply.is_closed)
+            return self._slot is not None
+        return True
+
+    def _let_go(self) -> None:
+        """Let others have an association in the place of ours, which has ended."""
+        slot, self._slot = self._slot, None
+        if slot is not None:
+            os.close(slot)
 
     def _lost(self, error: PacsError) -> None:
         """Decide what becomes of the object that was on its way, and whether to go on."""
