@@ -365,6 +365,11 @@ class JobFile(Reader):
             try:
                 with transaction(self._connection):
                     yield self._connection
+            except BaseException:
+                # numbers that were given in it are none, and may be given to others
+                self._studies.clear()
+                self._kinds.clear()
+                raise
             finally:
                 self._connection.execute("PRAGMA synchronous = NORMAL")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pacs_cli.errors import OutputError
 from pacs_cli.jobs.answers import AnswerFile, Turn
 from pacs_cli.jobs.file import JobFile
 from pacs_cli.jobs.states import Outcome, Planned, State
@@ -131,3 +132,21 @@ def test_link_to_a_job_has_the_same_files_beside_it(tmp_path):
         job.hold()
         with JobFile(link) as other:
             assert other.is_held()
+
+
+def test_what_was_rolled_back_is_forgotten(tmp_path):
+    """The number of a study that was not kept must not be that of any object."""
+
+    def first_and_then_an_end():
+        yield Planned("/1.dcm", "1.2.3.1", "1.2", (CT, EXPLICIT), 400, 1000, 1)
+        raise OSError("the disk is full")
+
+    with JobFile(tmp_path / "move.job") as job:
+        job.add_destination("there", {})
+        with pytest.raises(OutputError):
+            job.add(first_and_then_an_end(), lambda path, offset: "")
+        job.add(
+            [Planned("/1.dcm", "1.2.3.1", "1.2", (CT, EXPLICIT), 400, 1000, 1)],
+            lambda path, offset: "",
+        )
+        assert [each.study_instance_uid for each in job.page(1, (0, 0), 10)] == ["1.2"]
