@@ -13,10 +13,17 @@ from pacs_cli.options import NetworkOptions, PeerOptions
 from pacs_cli.report import Report
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pacs_cli.archive.handler import Archive
+    from pacs_cli.archive.members import Member, Share
     from pacs_cli.pipelines.batch import Result
     from pacs_cli.receiving import ForwardOptions
-    from pacs_cli.services.serving import Handler
+    from pacs_cli.services.query_scp import QueryRetrieve
+    from pacs_cli.services.serving import Handler, ProviderEvent
+    from pacs_cli.services.team import Opened
+
+    Observe = Callable[[ProviderEvent], None]
 
 #: In the archive's folder. Hidden, as it is no object.
 JOB = ".forward.job"
@@ -27,10 +34,12 @@ _DRAIN_SECONDS = 10.0
 @contextmanager
 def forwarding(
     report: Report, archive: Archive, forward: ForwardOptions, ae_title: str
-) -> Iterator[Handler]:
-    """Give the handler that takes objects in: that of the archive, or one that queues them, too."""
+) -> Iterator[tuple[Handler, Observe | None]]:
+    """Give the handler that takes objects in: that of the archive, or one that queues them, too;
+    and who is to be told of what other processes have taken in.
+    """
     if not forward.peers:
-        yield archive.handler
+        yield archive.handler, None
         return
     from pacs_cli.jobs.file import JobFile
     from pacs_cli.pipelines.forwarding import Forwarder
@@ -64,18 +73,42 @@ def forwarding(
         forwarder = Forwarder(job, targets, plan, told, report.warning)
         forwarder.start()
         try:
-            yield forwarder.handler(archive.handler, root)
+            yield forwarder.handler(archive.handler, root), forwarder.observe
         finally:
             if not forwarder.stop(_DRAIN_SECONDS):
                 report.warning("an object was cut off on its way; it stays queued")
 
 
-def check(forward: ForwardOptions, duplicate: str, processes: int) -> None:
+def opening(
+    forward: ForwardOptions,
+    join: Callable[[Share], Member],
+    answers: Callable[[Member], QueryRetrieve | None],
+    folder: Path,
+) -> Callable[[Share], tuple[Opened, QueryRetrieve | None]]:
+    """Return what opens the archive in each of several processes that take objects in.
+
+    join     opens it as one of them
+    answers  gives what that answers queries with
+    """
+
+    def open_as(share: Share) -> tuple[Opened, QueryRetrieve | None]:
+        member = join(share)
+        if not forward.peers:
+            return member, answers(member)
+        from pacs_cli.jobs.file import open_job
+        from pacs_cli.pipelines.forwarding import QueueingMember
+
+        # the owner of the archive has made the job by then, and sends what is in it
+        root = folder.resolve()
+        return QueueingMember(member, open_job(root / JOB), root), answers(member)
+
+    return open_as
+
+
+def check(forward: ForwardOptions, duplicate: str) -> None:
     """Raise UsageError when what is to be forwarded could be lost."""
     if not forward.peers:
         return
-    if processes > 1:
-        raise UsageError("--forward is done by one process; leave --workers out")
     if duplicate == "replace":
         raise UsageError(
             "--forward sends an object once, and --duplicate replace would change it afterwards; "

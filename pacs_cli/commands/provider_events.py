@@ -47,18 +47,16 @@ def instance_fields(event: InstanceReceived) -> dict[str, object]:
 class EventReport:
     """Shows events as they happen, from any thread, and counts them for the last line."""
 
-    def __init__(
-        self, report: Report, first: Callable[[ProviderEvent], None] | None = None
-    ) -> None:
-        """Show on `report`; `first` is told each event before, as showing may fail."""
+    def __init__(self, report: Report, *first: Callable[[ProviderEvent], None]) -> None:
+        """Show on `report`; `first` are told each event before, as showing may fail."""
         self._report = report
         self._first = first
         self._stored = self._failed = self._size = 0
 
     def show(self, event: ProviderEvent) -> None:
         """Show one event. UIDs, titles and sizes only: never a name or an id of a patient."""
-        if self._first is not None:
-            self._first(event)
+        for observe in self._first:
+            observe(event)
         if isinstance(event, AssociationOpened):
             self._emit(
                 "association_opened",

@@ -6,7 +6,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from pacs_cli.commands.forwarding import check, forwarding
+from pacs_cli.commands.forwarding import check, forwarding, opening
 from pacs_cli.commands.provider_events import EventReport
 from pacs_cli.commands.provider_server import server_of, stop_on_signals, team_for
 from pacs_cli.commands.provider_start import prepare_commitment, say_listening, say_recovered
@@ -78,22 +78,21 @@ def storescp(
     folder = archive.out or where.out
     if folder is None:
         raise UsageError("no folder to receive into: write --out DIR, or configure archive.out")
-    check(forward, archive.duplicate, admission.processes())
+    check(forward, archive.duplicate)
     kept, hook_settings = archive.settings(), hooks.settings()
     settings = admission.provider(where, kept.waits_for_disk)
     answers_of = queries.answering(where, tls)
-    is_told = report.shows_results or hook_settings is not None
+    is_told = report.shows_results or hook_settings is not None or bool(forward.peers)
     # first, as a process is divided before it opens anything
     team = team_for(
         admission.processes(),
         settings,
-        lambda share: Member(folder, archive.db, kept, share),
-        answers_of,
+        opening(forward, lambda share: Member(folder, archive.db, kept, share), answers_of, folder),
         is_told,
     )
     with (
         open_archive(folder, archive.db, kept) as opened,
-        forwarding(report, opened, forward, where.ae_title) as handler,
+        forwarding(report, opened, forward, where.ae_title) as (handler, observe),
     ):
         prepare_commitment(report, opened, where.ae_title)
         server = server_of(opened, settings, answers_of(opened), team, handler)
@@ -102,7 +101,9 @@ def storescp(
         runs = None
         if hook_settings is not None:
             runs = Hooks(hook_settings, folder, report.warning, report.note)
-        return _serve(report, opened, listener, settings, where, runs, server)
+        told = (runs.observe if runs else None, observe)
+        events = EventReport(report, *(each for each in told if each))
+        return _serve(report, opened, listener, settings, where, (events, runs), server)
 
 
 def _serve(
@@ -111,12 +112,12 @@ def _serve(
     listener: Listener,
     settings: Settings,
     where: Listen,
-    hooks: Hooks | None,
+    told: tuple[EventReport, Hooks | None],
     server: Server,
 ) -> Exit:
+    events, hooks = told
     # first: who reads that it listens may end it
     signals = stop_on_signals(listener)
-    events = EventReport(report, hooks.observe if hooks else None)
     say_listening(report, listener, where.ae_title, str(archive.blobs.root), settings)
     say_recovered(report, archive.recovered)
     for fault in settings.faults.faults:
