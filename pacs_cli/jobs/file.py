@@ -318,7 +318,7 @@ class JobFile(Reader):
             if begun is not None:
                 self._begun.add(begun)
             # also before a wait, in which others may want to know
-            if begun is None or self._clock() - self._synced >= SYNC_SECONDS:
+            if begun is None or self._is_to_be_synced:
                 self._flush()
 
     def settle(self, outcomes: Iterable[Outcome]) -> None:
@@ -361,17 +361,30 @@ class JobFile(Reader):
         """Commit what is done inside the block to the disk, or nothing of it."""
         self._flush()
         with self._mutex, self._failures(is_writing=True):
-            self._connection.execute("PRAGMA synchronous = FULL")
             try:
-                with transaction(self._connection):
-                    yield self._connection
+                with self._writing(is_synced=True) as connection:
+                    yield connection
             except BaseException:
                 # numbers that were given in it are none, and may be given to others
                 self._studies.clear()
                 self._kinds.clear()
                 raise
-            finally:
+
+    @contextmanager
+    def _writing(self, is_synced: bool) -> Iterator[sqlite3.Connection]:
+        """Commit what is done inside the block, to the disk or for as long as the system runs."""
+        if is_synced:
+            self._connection.execute("PRAGMA synchronous = FULL")
+        try:
+            with transaction(self._connection):
+                yield self._connection
+        finally:
+            if is_synced:
                 self._connection.execute("PRAGMA synchronous = NORMAL")
+
+    @property
+    def _is_to_be_synced(self) -> bool:
+        return self._clock() - self._synced >= SYNC_SECONDS
 
     @property
     def _answers_path(self) -> str:
@@ -384,13 +397,15 @@ class JobFile(Reader):
                 return
             turns, self._answered = self._answered, []
             begun, self._begun = self._begun, set()
+            is_synced = self._is_to_be_synced
             try:
-                with self.transaction() as connection:
+                with self._failures(is_writing=True), self._writing(is_synced) as connection:
                     _write_turns(connection, turns, begun)
             except BaseException:
                 self._answered, self._begun = turns, begun
                 raise
-            self._synced = self._clock()
+            if is_synced:
+                self._synced = self._clock()
             if self._answers is not None:
                 with self._failures(is_writing=True):
                     self._answers.clear()

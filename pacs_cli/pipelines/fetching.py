@@ -18,6 +18,7 @@ from pacs_cli.errors import (
     AssociationError,
     ConnectError,
     InputError,
+    OutputError,
     PacsError,
     PeerFailure,
     PeerTimeout,
@@ -181,6 +182,8 @@ class Fetcher:
             try:
                 self._fetch(chunk)
                 setbacks = 0
+            except OutputError:
+                raise
             except PacsError as error:
                 setbacks += 1
                 stood = self._has_answered
@@ -203,6 +206,9 @@ class Fetcher:
             except PacsError as error:
                 lost = error
         self._settle(chunk, answers)
+        if (problem := self.handler.problem) is not None:
+            # ours and not the source's: it is all still to be fetched
+            raise OutputError(f"cannot write to {self._spool.folder}: {problem}")
         if lost is not None:
             raise lost
         if answers.lost is not None:
@@ -236,7 +242,7 @@ class Fetcher:
         for each in chunk:
             if os.path.exists(each.path):  # noqa: PTH110 - a string as the job has it
                 came.append(self._examined(each))
-            elif (words := answers.words(each.sop_instance_uid)) is not None:
+            elif (words := answers.words(each.sop_instance_uid)) and not self.handler.problem:
                 refused = self._arrivals.refused.get(each.sop_instance_uid)
                 words = f"it was not taken: {refused.comment}" if refused else words
                 missing.append((each.path, f"{each.sop_instance_uid} did not come: {words}"))

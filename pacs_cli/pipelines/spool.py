@@ -61,21 +61,28 @@ class Spool:
 class SpoolHandler:
     """Takes objects into a spool; implements services.serving.Handler.
 
-    wanted  UIDs of those that were asked for; no other is taken
+    wanted   UIDs of those that were asked for; no other is taken
+    problem  why one of them could not be written, None when all could
     """
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
         self.wanted: frozenset[str] = frozenset()
+        self.problem: str | None = None
 
     def open_store(self, request: StoreRequest) -> Sink:
         """Return the sink of one object."""
         if request.affected_sop_instance_uid not in self.wanted:
             return _Refusal(StoreOutcome(_NOT_ASKED_FOR, "this object was not asked for"))
         try:
-            return _SpoolSink(self._spool, request)
+            return _SpoolSink(self, self._spool, request)
         except OSError as error:
-            return _Refusal(StoreOutcome(_OUT_OF_RESOURCES, (error.strerror or "").lower()))
+            return _Refusal(self.failed(error, 0))
+
+    def failed(self, error: OSError, size: int) -> StoreOutcome:
+        """Keep why an object could not be written; return what the source is answered."""
+        self.problem = (error.strerror or str(error)).lower()
+        return StoreOutcome(_OUT_OF_RESOURCES, self.problem, size)
 
 
 class _Refusal:
@@ -97,7 +104,8 @@ class _Refusal:
 class _SpoolSink:
     """One object: it has its name once it is whole and on the disk."""
 
-    def __init__(self, spool: Spool, request: StoreRequest) -> None:
+    def __init__(self, handler: SpoolHandler, spool: Spool, request: StoreRequest) -> None:
+        self._handler = handler
         self._path = spool.path(request.affected_sop_instance_uid)
         # a peer may send one object over two associations at once
         self._part = f"{self._path}.{id(self)}{_PART}"
@@ -129,7 +137,7 @@ class _SpoolSink:
             os.rename(self._part, self._path)  # noqa: PTH104 as the names above
         except OSError as error:
             self.discard()
-            return StoreOutcome(_OUT_OF_RESOURCES, (error.strerror or "").lower(), self._size)
+            return self._handler.failed(error, self._size)
         return StoreOutcome(0, "", self._size, self._path)
 
     def discard(self) -> None:

@@ -114,11 +114,13 @@ def _figures(path: Path) -> None:
 
 def _settle(path: Path) -> None:
     with JobFile(path) as job:
-        after = (0, 0)
+        after, answered = (0, 0), None
         while page := job.page(1, after, 500):
             after = page[-1].study, page[-1].row
             for queued in page:
-                job.turn(Outcome(queued.row, State.SENT, 1, "", 0), None)
+                job.turn(answered, queued.row)
+                answered = Outcome(queued.row, State.SENT, 1, "", 0)
+        job.turn(answered, None)
 
 
 def _timed(title: str, work: object) -> None:

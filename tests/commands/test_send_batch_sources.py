@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
+import resource
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +19,7 @@ from pacs_cli.jobs.file import JobFile
 from tests.commands.retrieving import finds, holds
 from tests.commands.test_send_batch import state, states, summary, uids  # noqa: F401 fixture
 from tests.interop.find_peers import Peer, dcmqrscp, fill, orthanc, write_archive
-from tests.interop.peers import Archive, free_port, pacs_storescp, run_pacs
+from tests.interop.peers import PACS, Archive, free_port, pacs_storescp, run_pacs
 from tests.interop.test_batch import killed_after
 from tests.pipelines.scripted import Recording
 from tests.pipelines.sendings import write
@@ -431,3 +434,30 @@ def test_source_that_is_not_said_well_is_a_usage_error(pacs, state, typed):  # n
     result = pacs("send-batch", "127.0.0.1", 1, "--state", state, *typed)
     assert result.exit == Exit.USAGE
     assert not state.exists()
+
+
+def test_full_disk_under_the_spool_fails_no_object(state, tmp_path):  # noqa: F811
+    """The system lets no file grow so far: what came before is sent, the rest stays announced."""
+    objects = tmp_path / "objects"
+    objects.mkdir()
+    write(objects, 3, size=400_000)
+    with holding(tmp_path / "source", objects) as source, running_provider() as running:
+
+        def limited() -> None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+
+        first = (
+            *(*PACS, "send-batch", "127.0.0.1", str(running.listener.port), "--state", str(state)),
+            *("--from-peer", f"127.0.0.1:{source.port}", "-k", "PatientID=*"),
+        )
+        full = subprocess.run(
+            first, capture_output=True, text=True, check=False, preexec_fn=limited
+        )
+        left = {path.suffix for path in spool(state).iterdir()}
+        done = run_pacs("send-batch", "resume", state, "--json")
+    assert full.returncode == Exit.OUTPUT, full
+    assert "move.job-spool: file too large" in full.stderr
+    assert left <= {".dcm"}
+    assert done.returncode == 0, done
+    assert json.loads(done.stdout.splitlines()[-1])["sent"] == 3
+    assert received(running.handler) == expected(objects)
