@@ -161,10 +161,10 @@ def test_job_that_may_not_grow_stops_cleanly_and_goes_on_later(scans, state):  #
     assert handler.answered.total() <= 601
 
 
-#: Makes a job on a file system of 1 MB, leaves it little room, runs it, makes room and goes on.
+#: Makes a job on a file system of 8 MB, leaves it little room, runs it, makes room and goes on.
 SCRIPT = """
 set -u
-mount -t tmpfs -o size=1m none "$PLACE" || exit 99
+mount -t tmpfs -o size=8m none "$PLACE" || exit 99
 "$PYTHON" -m pacs_cli send-batch 127.0.0.1 "$PORT" "$SCANS" --state "$PLACE/move.job" \
     --window "$CLOSED" & planner=$!
 until "$PYTHON" -m pacs_cli send-batch status "$PLACE/move.job" --json 2>/dev/null \
