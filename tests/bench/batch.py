@@ -65,13 +65,13 @@ def _show_senders(title: str, work: str, folder: Path, port: int, jobs: int, rou
 
     costs = in_turns(rounds, cost_of, tuple(commands))
     medians = {name: median(each) for name, each in costs.items()}
-    walls = {name: each.wall for name, each in medians.items()}
     for name, each in medians.items():
         print(f"{title:28} {name:12} wall {each.wall:.2f} s  cpu {each.cpu:.2f} s")
-    batch = walls["send-batch"]
-    ratios = {name: wall / batch for name, wall in walls.items()}
-    print(f"{title:28} storescu / send-batch {ratios['storescu']:.2f}")
-    print(f"{title:28} dcmsend / send-batch {ratios['dcmsend']:.2f}")
+    batch = medians["send-batch"]
+    for name in ("storescu", "dcmsend"):
+        each = medians[name]
+        wall, cpu = each.wall / batch.wall, each.cpu / batch.cpu
+        print(f"{title:28} {name} / send-batch: wall {wall:.2f}, cpu {cpu:.2f}")
 
 
 def rows(storage: Path, count: int) -> None:
