@@ -10,6 +10,7 @@
     address = "WARD@10.0.0.5:104"           # HOST, HOST:PORT or AET@HOST:PORT
     aet = "WARD"                            # called AE title
     max_pdu = 16384
+    max_associations = 4                    # of send-batch and storescp --forward, all together
     timeouts = { connect = 3 }
     tls = { ca = "ca.pem" }                 # or true; paths are relative to this file
     user = { name = "doe", pass_file = "doe.pass" }     # or a name alone
@@ -116,7 +117,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One `[peers.NAME]` table."""
+    """One `[peers.NAME]` table; `max_associations` is 0 where it says nothing."""
 
     name: str
     address: str
@@ -124,6 +125,7 @@ class Peer:
     settings: Settings = Settings()
     tls: Tls | None = None
     user: User | None = None
+    max_associations: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +209,13 @@ def seconds(value: object) -> float:
     raise ValueError(f"must be seconds, above 0 and at most {MAX_TIMEOUT}, not {value!r}")
 
 
+def association_count(value: object) -> int:
+    """Return how many associations there may be at a time, 1 to 1024, or raise ValueError."""
+    if _is_number(value) and isinstance(value, int) and 1 <= value <= 1024:
+        return value
+    raise ValueError(f"must be 1 to 1024 associations, not {value!r}")
+
+
 def pdu_length(value: object) -> int:
     """Return a maximum PDU length in bytes: 0 (no limit) or 128 to 2^32-1 (PS3.8 D.1)."""
     if _is_number(value) and isinstance(value, int) and (value == 0 or 128 <= value < 2**32):
@@ -265,6 +274,7 @@ _PEER: Mapping[str, Check[Any]] = {
     "address": _text,
     "aet": ae_title,
     "max_pdu": pdu_length,
+    "max_associations": association_count,
     "timeouts": _table,
     "tls": _flag_or_table,
     "user": _text_or_table,
@@ -407,8 +417,9 @@ def _peer(name: str, table: Table) -> Peer:
     values = table.checked(_PEER)
     if not values.get("address"):
         raise table.error(f"{table.prefix}address is missing; set it to HOST:PORT")
-    settings = _settings(table, values)
-    return Peer(name, values["address"], values.get("aet"), settings, _tls(table), _user(table))
+    settings, most = _settings(table, values), values.get("max_associations", 0)
+    called, tls, user = values.get("aet"), _tls(table), _user(table)
+    return Peer(name, values["address"], called, settings, tls, user, most)
 
 
 def _tls(table: Table) -> Tls | None:

@@ -393,6 +393,7 @@ def resolve_target(
         max_pdu=_filled(settings.max_pdu),
         tls=TlsClient(secured) if secured else None,
         user=(user or UserOptions()).identity(known.user if known else None),
+        max_associations=known.max_associations if known else 0,
     )
 
 

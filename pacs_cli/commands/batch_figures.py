@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from pacs_cli.commands.batching import EXIT_OF
+from pacs_cli.errors import Exit
 
 if TYPE_CHECKING:
     from pacs_cli.jobs.file import JobFile
@@ -78,3 +82,17 @@ def figures_of(job: JobFile, destination: str | None = None) -> Figures:
         if destination in (None, count.destination):
             figures.add(count)
     return figures
+
+
+def exit_of(figures: Figures, reasons: Mapping[str, tuple[str, Exit]]) -> Exit:
+    """Return the exit code of a run: 0 only when nothing failed and nothing is left.
+
+    reasons  why destinations, or the source, were given up
+    """
+    if not figures.failed and not figures.left and not reasons:
+        return Exit.OK
+    if figures.sent:
+        return Exit.SOME_FAILED
+    if reasons:
+        return next(iter(reasons.values()))[1]
+    return EXIT_OF.get(next(iter(figures.classes), ""), Exit.PEER_FAILED)

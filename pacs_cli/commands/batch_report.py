@@ -8,6 +8,7 @@ import typer
 
 from pacs_cli.commands.batch_figures import figures_of
 from pacs_cli.commands.batching import JobPath
+from pacs_cli.commands.fixing import unused_of, uses_of
 from pacs_cli.errors import UsageError, nearest
 from pacs_cli.options import OutputOptions
 from pacs_cli.report import Report
@@ -48,4 +49,9 @@ def report(
             words = f": {fields['words']}" if fields["words"] else ""
             shown.line(f"{fields['state']}\t{fields['destination']}\t{fields['path']}{words}")
         figures = figures_of(opened)
-        shown.summary(figures.fields(), figures.text())
+        uses = uses_of(opened)
+        for line, count in uses.items():
+            shown.record("fix", {"line": line, "uses": count})
+        text = figures.text()
+        text += f"; fixes used {sum(map(bool, uses.values()))} of {len(uses)}" if uses else ""
+        shown.summary({**figures.fields(), "fixes": len(uses), **unused_of(uses)}, text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pacs_cli.commands.batch_options import BatchOptions
 from pacs_cli.commands.batch_run import Run
 from pacs_cli.commands.batching import JobPath
+from pacs_cli.commands.changing import changes_of
 from pacs_cli.errors import Exit, UsageError
 from pacs_cli.options import OutputOptions
 from pacs_cli.report import Report
@@ -33,5 +34,6 @@ def resume(job: JobPath, batch: BatchOptions, output: OutputOptions) -> Exit:
                 f"the job {job} was ended while it was planned, and sent nothing yet; "
                 "run the command that made it again"
             )
+        changes, _ = changes_of(opened.get("changes") or {})
         opened.put({"options": {**(opened.get("options") or {}), **typed}, "wish": "run"})
-        return Run(report, opened).to_its_end()
+        return Run(report, opened, changes).to_its_end()

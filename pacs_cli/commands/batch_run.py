@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pacs_cli.commands.batch_figures import Figures, figures_of
-from pacs_cli.commands.batching import EXIT_OF, plan_of, targets_of
+from pacs_cli.commands.batch_fetch import fetching
+from pacs_cli.commands.batch_figures import Figures, exit_of, figures_of
+from pacs_cli.commands.batching import plan_of, targets_of
 from pacs_cli.commands.negotiation import Display
 from pacs_cli.errors import Exit
 from pacs_cli.report import Report
@@ -17,23 +17,29 @@ if TYPE_CHECKING:
     from pacs_cli.jobs.file import JobFile
     from pacs_cli.net.target import Target
     from pacs_cli.pipelines.batch import Ends, Result
+    from pacs_cli.pipelines.changes import Changes
     from pacs_cli.pipelines.checks import Checked
-    from pacs_cli.pipelines.loading import Loader
     from pacs_cli.report import Progress
 
 
 class Run:
     """Runs a job that is held and planned, and shows it.
 
-    loader  gives the bytes of the objects, None as they are
+    changes    those of the job, None when its objects are sent as they are
+    knows_all  whether they have seen every file of the job already
     """
 
     def __init__(
-        self, report: Report, job: JobFile, loader: Callable[[], Loader] | None = None
+        self,
+        report: Report,
+        job: JobFile,
+        changes: Changes | None = None,
+        knows_all: bool = False,
     ) -> None:
         self._report = report
         self._job = job
-        self._loader = loader
+        self._changes = changes
+        self._knows_all = knows_all
         self._objects = self._bytes = 0
         self._began = time.monotonic()
         self._noted = 0.0
@@ -57,25 +63,38 @@ class Run:
             self._report.summary({**figures.fields(), **self._rates()}, self._text(figures))
         for name, (reason, _) in ends.reasons.items():
             self._report.error(f"{name}: {reason}")
-        return _exit(figures, ends)
+        return exit_of(figures, ends.reasons)
 
     def _run(self, targets: list[tuple[int, str, Target]], before: Figures) -> Ends:
         from pacs_cli.pipelines.batch import Batch
-        from pacs_cli.pipelines.loading import Loader
         from pacs_cli.pipelines.send import Observer
 
         report = self._report
+        if self._changes is not None and not self._knows_all:
+            self._changes.learn(self._job.paths_left())
         display = Display(report)
         observer = Observer(display.opened, display.trace, report.warning, report.note)
         plan = plan_of(self._job.get("options") or {})
-        batch = Batch(
-            *(self._job, plan, self._show, observer, self._loader or Loader),
-            told_checked=self._show_checked,
-        )
-        label = "sending to " + ", ".join(name for _, name, _ in targets)
-        with report.progress(before.left, before.left_bytes, label) as progress:
-            self._progress = progress
+
+        def send() -> Ends:
+            batch = Batch(
+                *(self._job, plan, self._show, observer, self._changes),
+                told_checked=self._show_checked,
+            )
             return batch.run(targets)
+
+        label = "sending to " + ", ".join(name for _, name, _ in targets)
+        retry = plan.settings.retry
+        with (
+            report.progress(before.left, before.left_bytes, label) as progress,
+            fetching(report, self._job, self._changes, retry) as fetcher,
+        ):
+            self._progress = progress
+            if fetcher is None:
+                return send()
+            from pacs_cli.pipelines.fetching import by_turns
+
+            return by_turns(send, fetcher)
 
     def _show(self, result: Result) -> None:
         sent = result.sent
@@ -121,14 +140,3 @@ class Run:
         rates = self._rates()
         text = f"{figures.text()}; {shown_size(self._bytes)}"
         return f"{text} in {rates['seconds']:.2f} s, {shown_size(self._bytes / rates['seconds'])}/s"
-
-
-def _exit(figures: Figures, ends: Ends) -> Exit:
-    """Return the exit code: 0 only when nothing failed and nothing is left."""
-    if not figures.failed and not figures.left and not ends.reasons:
-        return Exit.OK
-    if figures.sent:
-        return Exit.SOME_FAILED
-    if ends.reasons:
-        return next(iter(ends.reasons.values()))[1]
-    return EXIT_OF.get(next(iter(figures.classes), ""), Exit.PEER_FAILED)

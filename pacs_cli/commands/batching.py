@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -27,6 +28,7 @@ def plan_of(kept: Mapping[str, Any]) -> Plan:
     from pacs_cli.pipelines.limits import Window
     from pacs_cli.pipelines.retry import FIRST_WAIT, Retry
     from pacs_cli.pipelines.send import Settings
+    from pacs_cli.pipelines.slots import state_folder
 
     return Plan(
         Settings(
@@ -43,6 +45,7 @@ def plan_of(kept: Mapping[str, Any]) -> Plan:
         kept.get("skips_existing", False),
         kept.get("verifies", False),
         _commitment(kept),
+        state_folder(os.environ),
     )
 
 
@@ -62,10 +65,11 @@ def address(peer: PeerOptions, port: int | None, network: NetworkOptions) -> dic
 
 def targets_of(job: JobFile) -> list[tuple[int, str, Target]]:
     """Return the destinations of a job as the configuration has them now; raises UsageError."""
-    return [(number, name, _target(kept)) for number, name, kept in job.destinations()]
+    return [(number, name, target_of(kept)) for number, name, kept in job.destinations()]
 
 
-def _target(kept: Mapping[str, Any]) -> Target:
+def target_of(kept: Mapping[str, Any]) -> Target:
+    """Return an address that a job keeps as the configuration has it now; raises UsageError."""
     known = {option.name for option in fields(NetworkOptions)}
     network = {name: value for name, value in kept["network"].items() if name in known}
     peer = PeerOptions(kept["peer"]["peer"], kept["peer"]["called_ae_title"])
@@ -78,4 +82,5 @@ EXIT_OF = {
     "context": Exit.ASSOCIATION,
     "lost": Exit.ASSOCIATION,
     "missing": Exit.PEER_FAILED,
+    "source": Exit.PEER_FAILED,
 }

@@ -13,12 +13,18 @@ from pacs_cli.options import NetworkOptions, PeerOptions
 from pacs_cli.report import Report
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pacs_cli.archive.handler import Archive
+    from pacs_cli.archive.members import Member, Share
     from pacs_cli.net.target import Target
     from pacs_cli.pipelines.audit import AuditTrail
     from pacs_cli.pipelines.batch import Result
+    from pacs_cli.pipelines.forwarding import Forwarder
     from pacs_cli.receiving import ForwardOptions
+    from pacs_cli.services.query_scp import QueryRetrieve
     from pacs_cli.services.serving import Handler
+    from pacs_cli.services.team import Opened
     from pacs_cli.services.transfers import Sendings
 
 #: In the archive's folder. Hidden, as it is no object.
@@ -34,13 +40,14 @@ def forwarding(
     forward: ForwardOptions,
     ae_title: str,
     trail: AuditTrail | None = None,
-) -> Iterator[Handler]:
-    """Give the handler that takes objects in: that of the archive, or one that queues them, too.
+) -> Iterator[tuple[Handler, Forwarder | None]]:
+    """Give the handler that takes objects in: that of the archive, or one that queues them, too;
+    and what sends them.
 
     trail  told what was forwarded
     """
     if not forward.peers:
-        yield archive.handler
+        yield archive.handler, None
         return
     from pacs_cli.jobs.file import JobFile
     from pacs_cli.pipelines.forwarding import Forwarder
@@ -77,11 +84,11 @@ def forwarding(
         targets = targets_of(job)
         peers = {name: target for _, name, target in targets}
         plan = plan_of({"jobs": forward.jobs})
-        rested = sendings.rest if sendings is not None else _ignore
+        rested = sendings.rest if sendings is not None else lambda: None
         forwarder = Forwarder(job, targets, plan, told, report.warning, rested=rested)
         forwarder.start()
         try:
-            yield forwarder.handler(archive.handler, root)
+            yield forwarder.handler(archive.handler, root), forwarder
         finally:
             if not forwarder.stop(_DRAIN_SECONDS):
                 report.warning("an object was cut off on its way; it stays queued")
@@ -102,16 +109,36 @@ def _tell(sendings: Sendings, archive: Archive, target: Target, result: Result) 
     sendings.add(peer, study, patient_id, item.header.sop_class_uid, result.sent.error or "")
 
 
-def _ignore() -> None:
-    """Nobody wants to know."""
+def opening(
+    forward: ForwardOptions,
+    join: Callable[[Share], Member],
+    answers: Callable[[Member], QueryRetrieve | None],
+    folder: Path,
+) -> Callable[[Share], tuple[Opened, QueryRetrieve | None]]:
+    """Return what opens the archive in each of several processes that take objects in.
+
+    join     opens it as one of them
+    answers  gives what that answers queries with
+    """
+
+    def open_as(share: Share) -> tuple[Opened, QueryRetrieve | None]:
+        member = join(share)
+        if not forward.peers:
+            return member, answers(member)
+        from pacs_cli.jobs.file import open_job
+        from pacs_cli.pipelines.forwarding import QueueingMember
+
+        # the owner of the archive has made the job by then, and sends what is in it
+        root = folder.resolve()
+        return QueueingMember(member, open_job(root / JOB), root), answers(member)
+
+    return open_as
 
 
-def check(forward: ForwardOptions, duplicate: str, processes: int) -> None:
+def check(forward: ForwardOptions, duplicate: str) -> None:
     """Raise UsageError when what is to be forwarded could be lost."""
     if not forward.peers:
         return
-    if processes > 1:
-        raise UsageError("--forward is done by one process; leave --workers out")
     if duplicate == "replace":
         raise UsageError(
             "--forward sends an object once, and --duplicate replace would change it afterwards; "

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from pacs_cli.observing import MetricsOptions
     from pacs_cli.options import Listen
     from pacs_cli.pipelines.audit import AuditTrail
+    from pacs_cli.pipelines.forwarding import Forwarder
     from pacs_cli.pipelines.metrics import Source
     from pacs_cli.report import Report
     from pacs_cli.services.figures import Counts, Figures
     from pacs_cli.services.scp import Settings
-    from pacs_cli.services.serving import Handler
 
 #: Seconds for the other processes to tell what they have counted: they only have to look up.
 _COUNT_SECONDS = 2.0
@@ -28,7 +28,7 @@ class Watched:
 
     report: Report
     archive: Archive
-    handler: Handler
+    forwarder: Forwarder | None
     server: Server
     settings: Settings
     where: Listen
@@ -52,11 +52,10 @@ def source_of(
 ) -> Source:
     """Return where the figures of a provider come from."""
     from pacs_cli.archive import health
-    from pacs_cli.pipelines.forwarding import ForwardingHandler
     from pacs_cli.pipelines.metrics import Source
     from pacs_cli.services.figures import total
 
-    archive, handler, settings = watched.archive, watched.handler, watched.settings
+    archive, forwarder, settings = watched.archive, watched.forwarder, watched.settings
 
     def counts() -> dict[str, Counts]:
         return {"main": figures.snapshot(), **watched.server.counts(_COUNT_SECONDS)}
@@ -70,7 +69,7 @@ def source_of(
             return f"all {settings.max_associations} associations are taken"
         return health.why_not_writable(archive.blobs, archive.index)
 
-    queued = handler.forwarder.waiting if isinstance(handler, ForwardingHandler) else None
+    queued = forwarder.waiting if forwarder is not None else None
     return Source(
         counts,
         lambda: health.counts(archive.index),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from pacs_cli.archive.handler import Archive
-    from pacs_cli.archive.members import Member, Share
+    from pacs_cli.archive.members import Share
     from pacs_cli.errors import PacsError
     from pacs_cli.net.listener import Listener
     from pacs_cli.services.figures import Counts, Figures
@@ -22,15 +22,13 @@ if TYPE_CHECKING:
 def team_for(
     processes: int,
     settings: Settings,
-    join: Callable[[Share], Member],
-    queries: Callable[[Member], QueryRetrieve | None],
+    open_as: Callable[[Share], tuple[Opened, QueryRetrieve | None]],
     is_told: bool,
     figures: Figures | None = None,
 ) -> Team | None:
     """Divide into so many processes, which begin later; None when one serves alone.
 
-    join     opens the archive as one of them
-    queries  gives what each answers queries with
+    open_as  opens the archive as one of them, and gives what that answers queries with
     is_told  whether what becomes of each object is shown or acted on
     figures  with which each counts
     """
@@ -40,8 +38,7 @@ def team_for(
     from pacs_cli.services.team import Team
 
     def open_for(lock: int, number: int) -> tuple[Opened, QueryRetrieve | None]:
-        member = join(Share(lock, number))
-        return member, queries(member)
+        return open_as(Share(lock, number))
 
     return Team(processes, settings, open_for, is_told, figures)
 

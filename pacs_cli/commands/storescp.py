@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from pacs_cli.admitting import AccessOptions
-from pacs_cli.commands.forwarding import check, forwarding
+from pacs_cli.commands.forwarding import check, forwarding, opening
 from pacs_cli.commands.measuring import Watched, figures_for
 from pacs_cli.commands.provider_events import EventReport
 from pacs_cli.commands.provider_server import server_of, team_for
@@ -88,30 +88,29 @@ def storescp(
     folder = archive.out or where.out
     if folder is None:
         raise UsageError("no folder to receive into: write --out DIR, or configure archive.out")
-    check(forward, archive.duplicate, admission.processes())
+    check(forward, archive.duplicate)
     kept, hook_settings = archive.settings(), hooks.settings()
     provided = access.guarded(admission.provider(where, kept.waits_for_disk))
     settings = audited(provided, audit)
     answers_of = queries.answering(where, tls)
-    is_told = report.shows_results or hook_settings is not None
+    is_told = report.shows_results or hook_settings is not None or bool(forward.peers)
     figures = figures_for(metrics)
     # first, as a process is divided before it opens anything
     team = team_for(
         admission.processes(),
         settings,
-        lambda share: Member(folder, archive.db, kept, share),
-        answers_of,
+        opening(forward, lambda share: Member(folder, archive.db, kept, share), answers_of, folder),
         is_told,
         figures,
     )
     with (
         auditing(report, audit, settings, where.ae_title, tls) as trail,
         open_archive(folder, archive.db, kept) as opened,
-        forwarding(report, opened, forward, where.ae_title, trail) as handler,
+        forwarding(report, opened, forward, where.ae_title, trail) as (handler, forwarder),
     ):
         prepare_commitment(report, opened, where.ae_title)
         server = server_of(opened, settings, answers_of(opened), team, handler)
-        watched = Watched(report, opened, handler, server, settings, where)
+        watched = Watched(report, opened, forwarder, server, settings, where)
         with closing(Watch(watched, figures, trail)) as watch:
             watch.open(metrics)
             # last, so that whoever finds the port open is answered at once

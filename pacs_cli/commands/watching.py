@@ -90,7 +90,8 @@ class Watch:
     def observers(self) -> list[Callable[[ProviderEvent], None]]:
         """Return what is to be told of events."""
         figures = None if self._watched.server.counts_itself else self._figures
-        return [each.observe for each in (figures, self._trail, self.hooks) if each is not None]
+        them = (figures, self._trail, self.hooks, self._watched.forwarder)
+        return [each.observe for each in them if each is not None]
 
     def say(self) -> None:
         """Show where metrics are."""

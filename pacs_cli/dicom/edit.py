@@ -26,6 +26,7 @@ _LENGTH_TO_END = 0x00080001
 
 #: The character sets that are ASCII and nothing else (PS3.3 C.12.1.1.2); none at all is the first.
 _ASCII_SETS = frozenset({"", "ISO_IR 6", "ISO 2022 IR 6"})
+_UTF_8 = "ISO_IR 192"
 
 _INTEGERS = frozenset({"US", "SS", "UL", "SL", "UV", "SV"})
 _FLOATS = frozenset({"FL", "FD"})
@@ -98,10 +99,13 @@ class Editor:
 
     assignments  the last one of a tag counts
     uid_suffix   appended to Study, Series and SOP Instance UID unless they are assigned
+    is_widening  whether a data set whose texts are ASCII gets the character set ISO_IR 192 when a
+                 new value needs one: ASCII is the same in it
     """
 
     assignments: Sequence[Assignment] = ()
     uid_suffix: str = ""
+    is_widening: bool = False
     _by_tag: dict[int, Assignment] = field(init=False, repr=False, default_factory=dict)
     _cache: dict[tuple[int, str, Encoding], bytes] = field(
         init=False, repr=False, default_factory=dict
@@ -173,9 +177,13 @@ class Editor:
         """Return what stands under each tag that changes, in order; nothing where one goes."""
         present = {place.tag: place for place in elements}
         character_set = self._character_set(present, view)
+        assignments = dict(self._by_tag)
+        if self.is_widening and character_set in _ASCII_SETS and self._needs_more_than_ascii:
+            character_set = _UTF_8
+            assignments[_CHARACTER_SET] = Assignment(_CHARACTER_SET, "CS", "", _UTF_8)
         changes = {
             tag: self._encoded(assignment, character_set, encoding)
-            for tag, assignment in self._by_tag.items()
+            for tag, assignment in assignments.items()
         }
         for tag in _SUFFIXED if self.uid_suffix else ():
             place = present.get(tag)
@@ -189,6 +197,10 @@ class Editor:
                 if tag == _LENGTH_TO_END or (tag & 0xFFFF == 0 and tag >> 16 in groups):
                     changes[tag] = b""
         return sorted(changes.items())
+
+    @property
+    def _needs_more_than_ascii(self) -> bool:
+        return not all(each.value.isascii() for each in self._by_tag.values())
 
     def _character_set(self, present: dict[int, _Place], view: memoryview) -> str:
         """Return the character set that new values are written in (PS3.3 C.12.1.1.2)."""

@@ -1,8 +1,9 @@
 """A job file: opened, migrated, held by the one process that runs it, and changed.
 
-What was acknowledged is in the file before the same association sends the next object, so a process
-that is killed sends at most one object of each association again. It is on the disk (fsync) at
-the latest after `SYNC_SECONDS`: a power failure can cost a repeat, and never an object.
+What was acknowledged is in the file, or in that of the answers beside it, before the same
+association sends the next object, so a process that is killed sends at most one object of each
+association again. It is in the job and on the disk (fsync) with the first answer after
+`SYNC_SECONDS`: a power failure can cost a repeat, and never an object.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from pacs_cli.errors import InputError, OutputError, UsageError
-from pacs_cli.jobs.states import Count, Outcome, Planned, Queued, State, Wish
+from pacs_cli.jobs.answers import AnswerFile, Turn
+from pacs_cli.jobs.connecting import MOMENT, connect, statements, transaction
+from pacs_cli.jobs.reading import OPEN, Reader, stored_path
+from pacs_cli.jobs.states import Outcome, Planned, State
 
 try:
     import fcntl
@@ -28,7 +32,7 @@ except ImportError:  # Windows, where nothing keeps a second process from runnin
     fcntl = None  # type: ignore[assignment]
 
 #: Scripts that lead from each version to the next; `PRAGMA user_version` counts those applied.
-MIGRATIONS = ("schema.sql", "schema-2.sql")
+MIGRATIONS = ("schema.sql", "schema-2.sql", "schema-3.sql", "schema-4.sql")
 
 #: Says that a SQLite file is a job ("pacj"), whatever its tables.
 APPLICATION_ID = 0x7061636A
@@ -37,16 +41,13 @@ APPLICATION_ID = 0x7061636A
 #: which a power failure could have sent again; one for each would make a disk of 5 ms the limit.
 SYNC_SECONDS = 0.05
 
-_BUSY_TIMEOUT = 5.0
-_MOMENT = 0.1
+_NOTHING = Outcome(0, State.SENT)
 
-#: Pages of the file in memory, in KiB: what the UIDs of a million objects need while planned.
-_CACHE_KIB = 64 * 1024
-
-_OPEN = "state IN ('queued', 'sending')"
+#: What is fetched from elsewhere is not kept when it failed.
+_AGAIN = "iif(id IN (SELECT object FROM origin), 'announced', 'queued')"
 
 
-class JobFile:
+class JobFile(Reader):
     """A job file that is open. Any thread may call it.
 
     raises  OutputError from everything, when the file cannot be read or written
@@ -54,16 +55,23 @@ class JobFile:
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self.path = path
+        # by whatever link it is opened, the files beside it are the same
+        self._place = os.path.realpath(path)
         self._clock = clock
         self._mutex = threading.RLock()
         self._lock: int | None = None
         self._synced = 0.0
+        self._answers: AnswerFile | None = None
+        self._answered: list[Turn] = []
+        #: begun and not answered yet
+        self._begun: set[int] = set()
         self._kinds: dict[tuple[str, str], int] = {}
         self._studies: dict[str, int] = {}
         with self._failures():
-            self._connection = _connect(path)
+            self._connection = connect(path)
             try:
                 self._migrate()
+                self._take_over()
             except BaseException:
                 self._connection.close()
                 raise
@@ -83,9 +91,16 @@ class JobFile:
         """Close it and let others run it."""
         with self._mutex:
             try:
-                with self._failures():
-                    self._connection.close()
+                self._flush()
+                if self._answers is not None:
+                    with suppress(OSError):
+                        os.unlink(self._answers_path)  # noqa: PTH108
             finally:
+                # what could not be written into the job stays beside it
+                if self._answers is not None:
+                    self._answers.close()
+                    self._answers = None
+                self._connection.close()
                 if self._lock is not None:
                     os.close(self._lock)
                     self._lock = None
@@ -96,12 +111,17 @@ class JobFile:
         The lock is on a file of its own: SQLite's on the job would be lost with any other
         descriptor of it. It ends with the process, however that ends.
         """
-        if self._lock is not None or fcntl is None:
+        if self._lock is not None:
             return
+        if fcntl is not None:
+            self._take_lock()
+        self._replay()
+
+    def _take_lock(self) -> None:
         self._lock = self._locked()
         if self._lock is None:
             # `is_held` of another process has it for a moment
-            threading.Event().wait(_MOMENT)
+            threading.Event().wait(MOMENT)
             self._lock = self._locked()
         if self._lock is None:
             raise UsageError(
@@ -121,7 +141,7 @@ class JobFile:
 
     def _locked(self) -> int | None:
         """Return the descriptor of the lock file that holds the lock, None when another has it."""
-        name = f"{self.path}-lock"
+        name = f"{self._place}-lock"
         try:
             descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -135,25 +155,10 @@ class JobFile:
 
     # -- what the job is -------------------------------------------------------------------------
 
-    def get(self, name: str) -> Any:
-        """Return what the job keeps by that name, None without it."""
-        rows = self._rows("SELECT value FROM job WHERE name = ?", (name,))
-        return json.loads(rows[0][0]) if rows else None
-
     def put(self, values: Mapping[str, object]) -> None:
         """Keep values by their names."""
         with self.transaction() as connection:
             _put(connection, values)
-
-    @property
-    def wish(self) -> Wish:
-        """What the job is to do."""
-        return Wish(self.get("wish") or Wish.RUN)
-
-    @property
-    def is_planned(self) -> bool:
-        """Whether it has everything that it is to send."""
-        return bool(self.get("planned"))
 
     def add_destination(self, name: str, target: Mapping[str, object]) -> None:
         """Add a destination, or say how one is reached from now on."""
@@ -164,21 +169,7 @@ class JobFile:
                 (name, json.dumps(target)),
             )
 
-    def destinations(self) -> list[tuple[int, str, dict[str, Any]]]:
-        """Return number, name and how it is reached of each destination."""
-        rows = self._rows("SELECT id, name, target FROM destination ORDER BY id")
-        return [(number, name, json.loads(target)) for number, name, target in rows]
-
     # -- planning --------------------------------------------------------------------------------
-
-    def knows(self, path: str, modified_ns: int, file_size: int) -> bool:
-        """Whether a file is in the job for every destination, as it is."""
-        rows = self._rows(
-            "SELECT count(*) FROM object WHERE path = ? AND modified_ns = ? AND file_size = ?"
-            " AND sop_instance_uid IS NOT NULL",
-            (_stored(path), modified_ns, file_size),
-        )
-        return bool(rows[0][0] and rows[0][0] >= len(self.destinations()))
 
     def add(self, planned: Iterable[Planned], digest: Callable[[str, int], str]) -> int:
         """Add files for every destination, in one transaction; return how many rows are new.
@@ -202,7 +193,7 @@ class JobFile:
         planned: Planned,
         digest: Callable[[str, int], str],
     ) -> bool:
-        path = _stored(planned.path)
+        path = stored_path(planned.path)
         if self._inserted(connection, destination, path, planned):
             return True
         # what could not be read then may be an object by now
@@ -231,6 +222,16 @@ class JobFile:
         skipped = planned._replace(state=State.SKIPPED, failure="duplicate", words=words)
         return self._inserted(connection, destination, path, skipped)
 
+    def insert(self, connection: sqlite3.Connection, planned: Planned) -> None:
+        """Add what is not known by its path yet for every destination, in a transaction."""
+        for destination, _, _ in self.destinations():
+            self._inserted(connection, destination, stored_path(planned.path), planned)
+
+    def numbers(self, connection: sqlite3.Connection, planned: Planned) -> tuple[int, int]:
+        """Return the numbers of study and kind of an object, in a transaction."""
+        study = self._study(connection, planned.study_instance_uid)
+        return study, self._kind(connection, planned.kind)
+
     def _inserted(
         self,
         connection: sqlite3.Connection,
@@ -241,8 +242,9 @@ class JobFile:
         is_object = planned.sop_instance_uid is not None
         cursor = connection.execute(
             "INSERT OR IGNORE INTO object (destination, study, kind, sop_instance_uid, content,"
-            " path, dataset_offset, file_size, modified_ns, state, class, words)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " path, dataset_offset, file_size, modified_ns, state, class, words,"
+            " source_sop_instance_uid, fixes)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 destination,
                 self._study(connection, planned.study_instance_uid) if is_object else None,
@@ -256,6 +258,8 @@ class JobFile:
                 planned.state,
                 planned.failure,
                 planned.words,
+                planned.source_sop_instance_uid,
+                " ".join(map(str, planned.fixes)),
             ),
         )
         return cursor.rowcount > 0
@@ -287,31 +291,6 @@ class JobFile:
 
     # -- running ---------------------------------------------------------------------------------
 
-    def page(self, destination: int, after: tuple[int, int], size: int) -> list[Queued]:
-        """Return what is to be sent next, study by study, after this study and row."""
-        rows = self._rows(
-            "SELECT object.id, path, sop_instance_uid, study_instance_uid, sop_class_uid,"
-            " transfer_syntax_uid, dataset_offset, file_size, modified_ns, tries, study"
-            " FROM object JOIN study ON study.id = study JOIN kind ON kind.id = kind"
-            f" WHERE destination = ? AND {_OPEN} AND (study, object.id) > (?, ?)"
-            " ORDER BY study, object.id LIMIT ?",
-            (destination, *after, size),
-        )
-        return [
-            Queued(row, os.fsdecode(path), instance, study_uid, (sop_class, syntax), *rest)
-            for row, path, instance, study_uid, sop_class, syntax, *rest in rows
-        ]
-
-    def kinds(self, destination: int) -> list[tuple[str, str]]:
-        """Return SOP class and transfer syntax of everything that is to be sent."""
-        rows = self._rows(
-            "SELECT sop_class_uid, transfer_syntax_uid FROM kind WHERE EXISTS"
-            f" (SELECT 1 FROM object WHERE destination = ? AND {_OPEN} AND kind = kind.id)"
-            " ORDER BY id",
-            (destination,),
-        )
-        return [(sop_class, syntax) for sop_class, syntax in rows]
-
     def recover(self) -> int:
         """Queue again what a process that ended was sending; return how many there were."""
         with self.transaction() as connection:
@@ -323,59 +302,30 @@ class JobFile:
     def turn(self, outcome: Outcome | None, begun: int | None) -> None:
         """Write down what became of one object, and that another is being sent."""
         with self._mutex, self._failures(is_writing=True):
-            now = self._clock()
-            is_synced = now - self._synced >= SYNC_SECONDS
-            if is_synced:
-                self._connection.execute("PRAGMA synchronous = FULL")
-                self._synced = now
-            try:
-                with _transaction(self._connection):
-                    if outcome is not None:
-                        _settle(self._connection, outcome)
-                    if begun is not None:
-                        self._connection.execute(
-                            "UPDATE object SET state = 'sending' WHERE id = ?", (begun,)
-                        )
-            finally:
-                if is_synced:
-                    self._connection.execute("PRAGMA synchronous = NORMAL")
+            if outcome is not None and outcome.state is not State.SENT:
+                self._begun.discard(outcome.row)
+                with self.transaction() as connection:
+                    _settle(connection, outcome)
+                outcome = None
+            answered = outcome or _NOTHING
+            turn = Turn(answered.row, begun or 0, answered.tries, answered.code or 0)
+            if self._answers is None:
+                self._answers = AnswerFile(self._answers_path)
+            self._answers.add(turn)
+            if outcome is not None:
+                self._answered.append(turn)
+                self._begun.discard(outcome.row)
+            if begun is not None:
+                self._begun.add(begun)
+            # also before a wait, in which others may want to know
+            if begun is None or self._is_to_be_synced:
+                self._flush()
 
     def settle(self, outcomes: Iterable[Outcome]) -> None:
         """Write down what became of objects."""
         with self.transaction() as connection:
             for outcome in outcomes:
                 _settle(connection, outcome)
-
-    def studies(self, destination: int, state: State, is_verified: bool | None = None) -> list[int]:
-        """Return the numbers of the studies that have objects in a state, in their order."""
-        condition = "" if is_verified is None else f"AND verified = {int(is_verified)}"
-        rows = self._rows(
-            f"SELECT DISTINCT study FROM object WHERE destination = ? AND state = '{state}'"
-            f" {condition} AND study IS NOT NULL ORDER BY study",
-            (destination,),
-        )
-        return [study for (study,) in rows]
-
-    def of_study(self, destination: int, study: int, state: State) -> tuple[str, dict[int, str]]:
-        """Return a study's UID, and its objects in a state: number -> SOP instance UID."""
-        ((uid,),) = self._rows("SELECT study_instance_uid FROM study WHERE id = ?", (study,))
-        rows = self._rows(
-            "SELECT id, sop_instance_uid FROM object WHERE destination = ? AND study = ?"
-            f" AND state = '{state}' ORDER BY id",
-            (destination, study),
-        )
-        return uid, dict(rows)
-
-    def sent(
-        self, destination: int, after: tuple[int, int], size: int
-    ) -> list[tuple[int, int, str, str]]:
-        """Return study, number, SOP class and instance of what is sent and not committed."""
-        return self._rows(
-            "SELECT study, object.id, sop_class_uid, sop_instance_uid FROM object"
-            " JOIN kind ON kind.id = kind WHERE destination = ? AND state = 'sent'"
-            " AND (study, object.id) > (?, ?) ORDER BY study, object.id LIMIT ?",
-            (destination, *after, size),
-        )
 
     def verify(self, rows: Iterable[int]) -> None:
         """Write down that the destination shows these objects."""
@@ -389,7 +339,7 @@ class JobFile:
         condition, values = ("AND class = ?", (failure,)) if failure else ("", ())
         with self.transaction() as connection:
             cursor = connection.execute(
-                "UPDATE object SET state = 'queued', class = '', code = NULL, words = '',"
+                f"UPDATE object SET state = {_AGAIN}, class = '', code = NULL, words = '',"
                 f" tries = 0, verified = 0 WHERE state = 'failed' AND kind IS NOT NULL {condition}",
                 values,
             )
@@ -400,60 +350,100 @@ class JobFile:
         with self.transaction() as connection:
             cursor = connection.execute(
                 "UPDATE object SET state = 'skipped', class = 'cancelled',"
-                f" words = 'the job was cancelled' WHERE {_OPEN}"
+                f" words = 'the job was cancelled' WHERE {OPEN} OR state = 'announced'"
             )
             return cursor.rowcount
-
-    # -- reading ---------------------------------------------------------------------------------
-
-    def counts(self) -> list[Count]:
-        """Return how many objects there are, by destination, state and class of failure."""
-        rows = self._rows(
-            "SELECT name, state, class, count(*), sum(file_size) FROM object"
-            " JOIN destination ON destination.id = destination"
-            " GROUP BY destination, state, class ORDER BY destination, state, class"
-        )
-        return [
-            Count(name, State(state), failure, objects, size)
-            for name, state, failure, objects, size in rows
-        ]
-
-    def objects(self, states: Iterable[State] = ()) -> Iterator[dict[str, Any]]:
-        """Yield every object, of these states or of all, in the order in which it was planned."""
-        chosen = list(states) or list(State)
-        marks = ", ".join("?" * len(chosen))
-        last = 0
-        while rows := self._rows(
-            "SELECT object.id, name, path, state, sop_class_uid, sop_instance_uid,"
-            " transfer_syntax_uid, study_instance_uid, file_size, tries, class, code, words"
-            " FROM object JOIN destination ON destination.id = destination"
-            " LEFT JOIN study ON study.id = study LEFT JOIN kind ON kind.id = kind"
-            f" WHERE object.id > ? AND state IN ({marks}) ORDER BY object.id LIMIT 1000",
-            (last, *chosen),
-        ):
-            for row in rows:
-                yield _fields(row)
-            last = rows[-1][0]
 
     # -- inside ----------------------------------------------------------------------------------
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Commit what is done inside the block to the disk, or nothing of it."""
+        self._flush()
         with self._mutex, self._failures(is_writing=True):
-            self._connection.execute("PRAGMA synchronous = FULL")
             try:
-                with _transaction(self._connection):
-                    yield self._connection
-            finally:
+                with self._writing(is_synced=True) as connection:
+                    yield connection
+            except BaseException:
+                # numbers that were given in it are none, and may be given to others
+                self._studies.clear()
+                self._kinds.clear()
+                raise
+
+    @contextmanager
+    def _writing(self, is_synced: bool) -> Iterator[sqlite3.Connection]:
+        """Commit what is done inside the block, to the disk or for as long as the system runs."""
+        if is_synced:
+            self._connection.execute("PRAGMA synchronous = FULL")
+        try:
+            with transaction(self._connection):
+                yield self._connection
+        finally:
+            if is_synced:
                 self._connection.execute("PRAGMA synchronous = NORMAL")
 
-    def _rows(self, query: str, parameters: tuple[object, ...] = ()) -> list[Any]:
+    @property
+    def _is_to_be_synced(self) -> bool:
+        return self._clock() - self._synced >= SYNC_SECONDS
+
+    @property
+    def _answers_path(self) -> str:
+        return f"{self._place}-answers"
+
+    def _flush(self) -> None:
+        """Write into the job what was answered, and what is on its way."""
+        with self._mutex:
+            if not self._answered and not self._begun:
+                return
+            turns, self._answered = self._answered, []
+            begun, self._begun = self._begun, set()
+            is_synced = self._is_to_be_synced
+            try:
+                with self._failures(is_writing=True), self._writing(is_synced) as connection:
+                    _write_turns(connection, turns, begun)
+            except BaseException:
+                self._answered, self._begun = turns, begun
+                raise
+            if is_synced:
+                self._synced = self._clock()
+            if self._answers is not None:
+                with self._failures(is_writing=True):
+                    self._answers.clear()
+
+    def _take_over(self) -> None:
+        """Write into the job what a process that was killed had answered."""
+        if fcntl is None or not os.path.exists(self._answers_path):  # noqa: PTH110
+            return
+        descriptor = self._locked()
+        # one that runs does it itself
+        if descriptor is not None:
+            try:
+                self._replay()
+            finally:
+                os.close(descriptor)
+
+    def _replay(self) -> None:
+        if not os.path.exists(self._answers_path):  # noqa: PTH110
+            return
+        with self._mutex, self._failures(is_writing=True):
+            answers = AnswerFile(self._answers_path)
+            try:
+                turns = list(answers.turns())
+                begun = {turn.begun for turn in turns} - {turn.answered for turn in turns} - {0}
+                with self.transaction() as connection:
+                    _write_turns(connection, [turn for turn in turns if turn.answered], begun)
+                answers.clear()
+            finally:
+                answers.close()
+
+    def rows(self, query: str, parameters: tuple[object, ...] = ()) -> list[Any]:
+        """Return the rows of a query."""
         with self._mutex, self._failures():
+            self._flush()
             return self._connection.execute(query, parameters).fetchall()
 
     def _migrate(self) -> None:
-        with _transaction(self._connection, "BEGIN"):
+        with transaction(self._connection, "BEGIN"):
             (version,) = self._connection.execute("PRAGMA user_version").fetchone()
             (application,) = self._connection.execute("PRAGMA application_id").fetchone()
             (tables,) = self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
@@ -470,7 +460,7 @@ class JobFile:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             for name in MIGRATIONS[version:]:
                 script = files("pacs_cli.jobs").joinpath(name).read_text(encoding="utf-8")
-                for statement in _statements(script):
+                for statement in statements(script):
                     connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
@@ -479,10 +469,11 @@ class JobFile:
     def _failures(self, is_writing: bool = False) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             verb = "write" if is_writing else "use"
             hint = "; someone else writes to it, try again" if "locked" in str(error) else ""
-            raise OutputError(f"cannot {verb} the job {self.path}: {error}{hint}") from None
+            reason = getattr(error, "strerror", None) or error
+            raise OutputError(f"cannot {verb} the job {self.path}: {reason}{hint}") from None
 
 
 def open_job(path: Path) -> JobFile:
@@ -491,56 +482,6 @@ def open_job(path: Path) -> JobFile:
     if not path.is_file():
         raise InputError(f"no job {path}: pacs send-batch PEER PATH... --state {path} makes one")
     return JobFile(path)
-
-
-def _statements(script: str) -> Iterator[str]:
-    """Yield the statements of a script: `executescript` would end the transaction."""
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        path, timeout=_BUSY_TIMEOUT, check_same_thread=False, isolation_level=None
-    )
-    try:
-        _use_wal(connection)
-        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        connection.execute("PRAGMA synchronous = NORMAL")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _use_wal(connection: sqlite3.Connection) -> None:
-    """Have a log beside the file; of two who make it at once SQLite lets one wait for nothing."""
-    pause = threading.Event()
-    for _ in range(int(_BUSY_TIMEOUT / _MOMENT)):
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error):
-                raise
-            pause.wait(_MOMENT)
-    connection.execute("PRAGMA journal_mode = WAL")
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
-    connection.execute(begin)
-    try:
-        yield
-        connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            with suppress(sqlite3.Error):
-                connection.execute("ROLLBACK")
 
 
 def _put(connection: sqlite3.Connection, values: Mapping[str, object]) -> None:
@@ -565,33 +506,19 @@ def _settle(connection: sqlite3.Connection, outcome: Outcome) -> None:
     )
 
 
+def _write_turns(connection: sqlite3.Connection, turns: list[Turn], begun: set[int]) -> None:
+    """Write what was answered; what is settled already stays: it may have been written before."""
+    connection.executemany(
+        "UPDATE object SET state = 'sent', tries = tries + ?, code = ?, class = '', words = ''"
+        f" WHERE id = ? AND {OPEN}",
+        [(turn.tries, turn.code, turn.answered) for turn in turns],
+    )
+    connection.executemany(
+        "UPDATE object SET state = 'sending' WHERE id = ? AND state = 'queued'",
+        [(row,) for row in begun],
+    )
+
+
 def _has_path(connection: sqlite3.Connection, path: str | bytes, destination: int) -> bool:
     query = "SELECT 1 FROM object WHERE path = ? AND destination = ?"
     return connection.execute(query, (path, destination)).fetchone() is not None
-
-
-def _stored(path: str) -> str | bytes:
-    """Return a path as SQLite can hold it: text where it is any, else its bytes."""
-    encoded = os.fsencode(path)
-    try:
-        return encoded.decode()
-    except UnicodeDecodeError:
-        return encoded
-
-
-def _fields(row: tuple[Any, ...]) -> dict[str, Any]:
-    _, name, path, state, sop_class, instance, syntax, study, size, tries, kind, code, words = row
-    return {
-        "destination": name,
-        "path": os.fsdecode(path),
-        "state": state,
-        "sop_class_uid": sop_class,
-        "sop_instance_uid": instance,
-        "transfer_syntax_uid": syntax,
-        "study_instance_uid": study,
-        "bytes": size,
-        "tries": tries,
-        "class": kind,
-        "status": None if code is None else f"{code:04X}",
-        "words": words,
-    }

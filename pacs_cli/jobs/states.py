@@ -9,6 +9,7 @@ from typing import NamedTuple
 class State(StrEnum):
     """Where an object stands. What is written into the file: never to be renamed."""
 
+    ANNOUNCED = "announced"
     QUEUED = "queued"
     SENDING = "sending"
     SENT = "sent"
@@ -31,6 +32,9 @@ class Planned(NamedTuple):
     kind     SOP class and transfer syntax
     state    QUEUED, or FAILED or SKIPPED with `failure` and `words`
     content  the SHA-256 of the data set, where another file has the same SOP instance UID
+    source_sop_instance_uid  of the file, where the object is changed on its way; the UIDs and the
+             kind are then those under which it is sent
+    fixes    lines of the table of fixes that count for it
     """
 
     path: str
@@ -44,10 +48,12 @@ class Planned(NamedTuple):
     failure: str = ""
     words: str = ""
     content: str = ""
+    source_sop_instance_uid: str | None = None
+    fixes: tuple[int, ...] = ()
 
 
 class Queued(NamedTuple):
-    """One object that is to be sent."""
+    """One object that is to be sent; as `Planned`."""
 
     row: int
     path: str
@@ -59,6 +65,8 @@ class Queued(NamedTuple):
     modified_ns: int
     tries: int
     study: int
+    source_sop_instance_uid: str | None
+    fixes: tuple[int, ...]
 
 
 class Outcome(NamedTuple):

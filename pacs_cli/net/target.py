@@ -38,6 +38,7 @@ class Target:
     max_pdu      announced to the peer as our maximum length in bytes, 0 for no limit
     tls          how it is called with TLS; None for plain TCP
     user         who we say that we are (PS3.7 D.3.3.7); None for nobody
+    max_associations  to it at a time, of jobs of sending in all processes; 0 for no limit
     """
 
     name: str
@@ -49,6 +50,7 @@ class Target:
     max_pdu: int = 256 * 1024
     tls: TlsClient | None = None
     user: UserIdentity | None = field(default=None, repr=False)
+    max_associations: int = 0
 
     @property
     def address(self) -> str:

@@ -8,21 +8,33 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from pacs_cli.dicom.part10 import Header, probe
-from pacs_cli.errors import AssociationError, ConnectError, Exit, InputError, PeerFailure
+from pacs_cli.errors import (
+    AssociationError,
+    ConnectError,
+    Exit,
+    InputError,
+    LocalProtocolError,
+    PeerFailure,
+)
 from pacs_cli.jobs.file import JobFile
 from pacs_cli.jobs.states import Outcome, Queued, State, Wish
 from pacs_cli.net.target import Target
-from pacs_cli.pipelines.checks import Checked, Checks
-from pacs_cli.pipelines.committing import Commits, Reports, listening
 from pacs_cli.pipelines.files import Found, Passed
-from pacs_cli.pipelines.items import Item, Sent
+from pacs_cli.pipelines.items import ChangedItem, Item, Sent
 from pacs_cli.pipelines.limits import Rate, Window, until_open
 from pacs_cli.pipelines.loading import Loader
 from pacs_cli.pipelines.send import Observer, Sending, Settings
+from pacs_cli.pipelines.slots import slots_for
 from pacs_cli.pipelines.supply import Supply
+
+if TYPE_CHECKING:
+    from pacs_cli.pipelines.changes import Changes
+    from pacs_cli.pipelines.checks import Checked, Checks
+    from pacs_cli.pipelines.committing import Reports
 
 #: Rows that are in memory at a time, for each destination.
 _PAGE = 500
@@ -42,7 +54,7 @@ def _tell_nobody(_name: str, _checked: Checked) -> None:
     """Take what nobody wants to know."""
 
 
-class JobItem(Item):
+class JobItem(ChangedItem):
     """An object of a job on its way; `row` is its number in the job file."""
 
     row: int
@@ -78,6 +90,7 @@ class Plan:
     skips_existing  whether the destination is asked first for what it has
     verifies       whether it is asked afterwards
     commits        whether it is asked for storage commitment, and how
+    slots_folder   where those are by which a peer has no more associations than it is to have
     """
 
     settings: Settings
@@ -87,6 +100,7 @@ class Plan:
     skips_existing: bool = False
     verifies: bool = False
     commits: Commitment | None = None
+    slots_folder: Path | None = None
 
 
 @dataclass(slots=True)
@@ -100,7 +114,7 @@ class Batch:
     """Runs a job that is planned and held.
 
     told      of each object, one at a time, after it is written down
-    loader    gives the bytes of the objects: what changes them on their way stands there
+    changes   those of the job, None when its objects are sent as they are
     told_checked  of each object that the destination was asked for, by the destination's name
     """
 
@@ -110,7 +124,7 @@ class Batch:
         plan: Plan,
         told: Callable[[Result], None],
         observer: Observer | None = None,
-        loader: Callable[[], Loader] = Loader,
+        changes: Changes | None = None,
         local_time: Callable[[], time.struct_time] = time.localtime,
         told_checked: Callable[[str, Checked], None] = _tell_nobody,
     ) -> None:
@@ -118,7 +132,7 @@ class Batch:
         self._plan = plan
         self._told = told
         self._observer = observer or Observer()
-        self._loader = loader
+        self._changes = changes
         self._local_time = local_time
         self._told_checked = told_checked
         self._telling = threading.Lock()
@@ -126,7 +140,7 @@ class Batch:
         self._sendings: list[Sending] = []
         self._why: tuple[str, Exit] | None = None
         self._is_stopped = False
-        self._reports = Reports()
+        self._reports: Reports | None = None
 
     def run(self, targets: Sequence[tuple[int, str, Target]]) -> Ends:
         """Send until nothing is queued, a destination is given up, or somebody wishes an end.
@@ -136,7 +150,12 @@ class Batch:
         """
         self._job.recover()
         commits = self._plan.commits
-        if commits is None or commits.port is None:
+        if commits is None:
+            return self._run(targets)
+        from pacs_cli.pipelines.committing import Reports, listening
+
+        self._reports = Reports()
+        if commits.port is None:
             return self._run(targets)
         with listening(self._reports, commits.address, commits.port, self._observer.warn):
             return self._run(targets)
@@ -207,11 +226,13 @@ class Batch:
             sent = Sent(queued.path, None, None, words, exit=Exit.BAD_INPUT)
             self._settle(name, queued.row, sent)
 
-        feed = _Feed(self._job, number, failed)
+        feed = _Feed(self._job, number, failed, is_changed=self._changes is not None)
         supply = Supply(feed, _never, kinds=self._job.kinds(number))
         observer = self._observer._replace(turn=keeper.turn)
-        settings = self._plan.settings._replace(wait=self._wait)
-        feed.sending = Sending(target, supply, settings, observer, self._loader)
+        slots = slots_for(self._plan.slots_folder, target)
+        settings = self._plan.settings._replace(wait=self._wait, slots=slots)
+        loader = self._changes.loader if self._changes else Loader
+        feed.sending = Sending(target, supply, settings, observer, loader)
         return feed.sending
 
     def _send(self, target: tuple[int, str, Target], sending: Sending, ends: Ends) -> None:
@@ -222,13 +243,12 @@ class Batch:
             assert isinstance(entry.item, JobItem)
             self._settle(name, entry.item.row, entry)
 
-        checks = Checks(self._job, number, lambda: self._why is not None, self._checked(name))
         try:
             if self._plan.skips_existing:
-                checks.skip_existing(address)
+                self._checks(number, name).skip_existing(address)
             sending.run(done)
             if sending.ended_with is None and self._plan.verifies:
-                checks.verify(address)
+                self._checks(number, name).verify(address)
             if sending.ended_with is None and self._plan.commits:
                 self._commit(number, name, address, self._plan.commits)
         except (AssociationError, ConnectError, PeerFailure) as error:
@@ -236,7 +256,16 @@ class Batch:
         if sending.ended_with is not None:
             ends.reasons[name] = sending.ended_with
 
+    def _checks(self, number: int, name: str) -> Checks:
+        # what only some jobs need is not imported by the others
+        from pacs_cli.pipelines.checks import Checks
+
+        return Checks(self._job, number, lambda: self._why is not None, self._checked(name))
+
     def _commit(self, number: int, name: str, address: Target, how: Commitment) -> None:
+        from pacs_cli.pipelines.committing import Commits
+
+        assert self._reports is not None
         is_listening = how.port is not None
         told = self._checked(name)
         commits = Commits(self._job, number, self._reports, is_listening, how.patience, told)
@@ -346,9 +375,14 @@ class _Feed:
     sending: Sending
 
     def __init__(
-        self, job: JobFile, destination: int, failed: Callable[[Queued, str], None]
+        self,
+        job: JobFile,
+        destination: int,
+        failed: Callable[[Queued, str], None],
+        is_changed: bool,
     ) -> None:
         self._job = job
+        self._is_changed = is_changed
         self._destination = destination
         self._failed = failed
         self._page: Iterator[Queued] = iter(())
@@ -367,6 +401,8 @@ class _Feed:
                 self._page = iter(page)
                 continue
             self._last = queued.study, queued.row
+            if self._is_changed is not (queued.source_sop_instance_uid is not None):
+                raise LocalProtocolError(f"{queued.path} would be sent as it is not planned")
             try:
                 return _item(queued)
             except InputError as error:
@@ -387,6 +423,10 @@ def _item(queued: Queued) -> JobItem:
         reason = str(getattr(error, "strerror", None) or error).lower()
         raise InputError(reason) from None
     is_same = (status.st_size, status.st_mtime_ns) == (queued.file_size, queued.modified_ns)
+    if queued.source_sop_instance_uid is not None:
+        if not is_same:
+            raise InputError("it has changed since it was planned, and what is sent was decided")
+        return _changed(queued)
     if is_same and queued.dataset_offset:
         sop_class, syntax = queued.kind
         header = Header(
@@ -403,6 +443,20 @@ def _item(queued: Queued) -> JobItem:
     return item
 
 
+def _changed(queued: Queued) -> JobItem:
+    """Return an object that is changed on its way, as it was planned."""
+    source = probe(queued.path)
+    sop_class, syntax = queued.kind
+    header = source._replace(
+        sop_class_uid=sop_class,
+        sop_instance_uid=queued.sop_instance_uid,
+        transfer_syntax_uid=syntax,
+    )
+    item = JobItem(queued.path, header)
+    item.row, item.source, item.lines = queued.row, source, queued.fixes
+    return item
+
+
 def _outcome(row: int, sent: Sent) -> Outcome:
     if sent.error is None:
         return Outcome(row, State.SENT, sent.attempts, "", sent.status)
@@ -412,6 +466,8 @@ def _outcome(row: int, sent: Sent) -> Outcome:
 def failure_class(sent: Sent) -> str:
     """Return the class of a failure, as a job keeps it: `docs/job-schema.md` lists them."""
     if sent.status is None:
+        if sent.failure:
+            return sent.failure
         if sent.exit is Exit.BAD_INPUT:
             return "input"
         return "lost" if sent.attempts else "context"

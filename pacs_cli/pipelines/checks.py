@@ -41,11 +41,17 @@ class Checks:
 
     def skip_existing(self, target: Target) -> None:
         """Skip what the destination has; raises what ends an association, and PeerFailure."""
+        self._skip_existing(target, State.QUEUED)
+        if not self._job.get("changes"):
+            # else it is not known yet as what it will be sent
+            self._skip_existing(target, State.ANNOUNCED)
+
+    def _skip_existing(self, target: Target, state: State) -> None:
         with Holdings(target) as holdings:
-            for study in self._job.studies(self._destination, State.QUEUED):
+            for study in self._job.studies(self._destination, state):
                 if self._is_over():
                     return
-                uid, objects = self._job.of_study(self._destination, study, State.QUEUED)
+                uid, objects = self._job.of_study(self._destination, study, state)
                 # without a UID there is nothing to ask with
                 held = holdings.instances(uid) if uid else set()
                 words = "the destination has it"

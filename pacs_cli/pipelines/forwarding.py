@@ -19,7 +19,15 @@ from pacs_cli.pipelines.batch import Batch, Plan, Result
 from pacs_cli.pipelines.job_plan import digest, examine
 from pacs_cli.pipelines.send import Observer
 from pacs_cli.services.commitment import Commitment, Committer
-from pacs_cli.services.serving import Handler, Sink, StoreOutcome, StoreRequest
+from pacs_cli.services.serving import (
+    Handler,
+    InstanceReceived,
+    ProviderEvent,
+    Sink,
+    StoreOutcome,
+    StoreRequest,
+)
+from pacs_cli.services.team import Opened
 
 #: Seconds until a destination that was given up is called again, and a pause is looked at.
 AGAIN = 30.0
@@ -64,7 +72,7 @@ class Forwarder:
 
     def handler(self, inner: Handler, root: Path) -> ForwardingHandler:
         """Return a handler that queues what `inner` keeps below `root`."""
-        return ForwardingHandler(inner, self, root)
+        return ForwardingHandler(inner, self._job, root, self.wake)
 
     def start(self) -> None:
         """Begin to send."""
@@ -85,12 +93,13 @@ class Forwarder:
         counts = self._job.counts()
         return sum(each.objects for each in counts if each.state is State.QUEUED)
 
-    def queue(self, path: Path) -> None:
-        """Queue an object for every destination, on the disk; raises OutputError."""
-        planned = examine(str(path), True, path.stat().st_mtime_ns)
-        if planned.state is not State.QUEUED:
-            raise OutputError(f"cannot queue {path}: {planned.words}")
-        self._job.add([planned], digest)
+    def observe(self, event: ProviderEvent) -> None:
+        """Send what another process has taken in and queued."""
+        if isinstance(event, InstanceReceived) and event.outcome.is_kept:
+            self.wake()
+
+    def wake(self) -> None:
+        """Look for what was queued; any thread may call it."""
         with self._changed:
             self._is_queued = True
             self._changed.notify_all()
@@ -143,16 +152,32 @@ class Forwarder:
 
 
 class ForwardingHandler:
-    """Keeps objects as `inner` does, and answers success only for what is queued, too."""
+    """Keeps objects as `inner` does, and answers success only for what is queued, too.
 
-    def __init__(self, inner: Handler, forwarder: Forwarder, root: Path) -> None:
+    job     in which it is queued; the one that sends it may be another process
+    queued  called after that
+    """
+
+    def __init__(
+        self, inner: Handler, job: JobFile, root: Path, queued: Callable[[], None]
+    ) -> None:
         self.inner = inner
-        self.forwarder = forwarder
-        self.root = root
+        self._job = job
+        self._root = root
+        self._queued = queued
 
     def open_store(self, request: StoreRequest) -> Sink:
         """Return the sink of one object."""
         return _QueueingSink(self, self.inner.open_store(request))
+
+    def queue(self, path: str) -> None:
+        """Queue an object for every destination, on the disk; raises OutputError, OSError."""
+        whole = self._root / path
+        planned = examine(str(whole), True, whole.stat().st_mtime_ns)
+        if planned.state is not State.QUEUED:
+            raise OutputError(f"cannot queue {whole}: {planned.words}")
+        self._job.add([planned], digest)
+        self._queued()
 
     def commit(self, transfer_syntax_uid: str, request: bytes) -> Commitment:
         """Answer a request for storage commitment as `inner` does."""
@@ -163,6 +188,26 @@ class ForwardingHandler:
         """Report as `inner` does."""
         assert isinstance(self.inner, Committer)
         self.inner.report_later(ae_title, transfer_syntax_uid, commitment)
+
+
+class QueueingMember:
+    """One of several processes that take objects in: it queues them, and another one sends them.
+
+    opened  what it keeps objects with
+    job     open in this process, and its own
+    """
+
+    def __init__(self, opened: Opened, job: JobFile, root: Path) -> None:
+        self._opened = opened
+        self._job = job
+        self.handler: Handler = ForwardingHandler(opened.handler, job, root, lambda: None)
+
+    def close(self) -> bool:
+        """Close it all; return whether nothing is left to be put right."""
+        try:
+            return self._opened.close()
+        finally:
+            self._job.close()
 
 
 class _QueueingSink:
@@ -179,7 +224,7 @@ class _QueueingSink:
             return outcome
         try:
             # also what is held already: it may have been kept and not been queued
-            self._handler.forwarder.queue(self._handler.root / outcome.path)
+            self._handler.queue(outcome.path)
         except (OutputError, OSError) as error:
             words = getattr(error, "strerror", None) or str(error)
             return replace(

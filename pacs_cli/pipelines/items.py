@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from pacs_cli.dicom.edit import Editor
 
 
+class NotSendable(InputError):
+    """An object is not sent, for a reason of its own class, `failure`."""
+
+    def __init__(self, failure: str, message: str) -> None:
+        super().__init__(message)
+        self.failure = failure
+
+
 class Item(NamedTuple):
     """One file to send and what its header says, SOP class and instance as they are to be sent.
 
@@ -38,6 +46,17 @@ class Item(NamedTuple):
         return self.header.sop_class_uid, self.header.transfer_syntax_uid
 
 
+class ChangedItem(Item):
+    """An object that is changed on its way: `header` says what it is sent as.
+
+    source  what the file says
+    lines   of the table of fixes that count for it
+    """
+
+    source: Header
+    lines: tuple[int, ...]
+
+
 class Sent(NamedTuple):
     """What became of one file.
 
@@ -48,6 +67,7 @@ class Sent(NamedTuple):
     attempts  how often it was sent, as a whole or in part
     is_own    whether the reason lies with the object, not with a peer that was given up or a run
               that was ended
+    failure   the class of a reason that has one of its own, else ""
     """
 
     path: str
@@ -58,6 +78,7 @@ class Sent(NamedTuple):
     exit: Exit = Exit.OK
     attempts: int = 0
     is_own: bool = True
+    failure: str = ""
 
     @property
     def is_warning(self) -> bool:

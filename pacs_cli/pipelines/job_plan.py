@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from pacs_cli.dicom.elements import pick
-from pacs_cli.dicom.encoding import encoding_of
-from pacs_cli.dicom.part10 import IsDirectory, probe_open
+from pacs_cli.dicom.encoding import TruncatedDataset, encoding_of
+from pacs_cli.dicom.part10 import Header, IsDirectory, header_of, probe_open
 from pacs_cli.errors import InputError, MalformedDataset
 from pacs_cli.jobs.file import JobFile
 from pacs_cli.jobs.states import Planned, State
@@ -19,17 +19,25 @@ from pacs_cli.pipelines.files import Found, Passed
 _BATCH = 2000
 
 _STUDY = 0x0020000D
+_STUDIES = frozenset({_STUDY})
 #: Study Instance UID comes before everything large, but for what private elements hold.
 _HEADS = (16 * 1024, 1024 * 1024)
 
 
-def plan(job: JobFile, found: Iterable[Found | Passed], told: Callable[[Planned], None]) -> None:
+def plan(
+    job: JobFile,
+    found: Iterable[Found | Passed],
+    told: Callable[[Planned], None],
+    changed: Callable[[Planned], Planned] | None = None,
+) -> None:
     """Put files into a job; what it knows already, as it is, is not read again.
 
-    told    of each that cannot be sent
-    raises  OutputError
+    told     of each that cannot be sent
+    changed  says as what each is sent, None as it is
+    raises   OutputError
     """
-    fill(job, _examined(job, found), told)
+    examined = _examined(job, found)
+    fill(job, map(changed, examined) if changed else examined, told)
 
 
 def fill(job: JobFile, planned: Iterable[Planned], told: Callable[[Planned], None]) -> None:
@@ -43,14 +51,22 @@ def fill(job: JobFile, planned: Iterable[Planned], told: Callable[[Planned], Non
 
 
 def _examined(job: JobFile, found: Iterable[Found | Passed]) -> Iterator[Planned]:
+    is_new = job.is_empty
     for each in found:
-        # from another folder and on another day the same file
-        path = os.path.abspath(each.path) if "\0" not in each.path else each.path  # noqa: PTH100
+        path = _absolute(each.path)
         if isinstance(each, Passed):
             state = State.FAILED if each.is_failure else State.SKIPPED
             yield Planned(path, state=state, failure="input", words=each.reason)
-        elif not job.knows(path, each.modified_ns, each.size):
+        elif is_new or not job.knows(path, each.modified_ns, each.size):
             yield examine(path, each.is_named, each.modified_ns)
+
+
+def _absolute(path: str) -> str:
+    """Return a path that is the same file from another folder and on another day."""
+    is_plain = path.startswith("/") and "/." not in path and "//" not in path
+    if is_plain or "\0" in path:
+        return path
+    return os.path.abspath(path)  # noqa: PTH100 - a Path would not hold every name
 
 
 def examine(path: str, is_named: bool, modified_ns: int) -> Planned:
@@ -58,8 +74,9 @@ def examine(path: str, is_named: bool, modified_ns: int) -> Planned:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            header = probe_open(descriptor)
-            study = _study(descriptor, header.dataset_offset, header.transfer_syntax_uid)
+            head = os.pread(descriptor, _HEADS[0], 0)
+            header = _header(descriptor, head)
+            study = _study(descriptor, head, header)
         finally:
             os.close(descriptor)
     except IsDirectory:
@@ -82,12 +99,27 @@ def examine(path: str, is_named: bool, modified_ns: int) -> Planned:
     )
 
 
-def _study(descriptor: int, offset: int, syntax: str) -> str:
-    """Return the Study Instance UID, "" when it cannot be found: the peer may take the object."""
-    for size in _HEADS:
-        head = os.pread(descriptor, size, offset)
+def _header(descriptor: int, head: bytes) -> Header:
+    """Return what a file says of itself; of what is odd, or no regular file, as `probe` does."""
+    status = os.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode) and status.st_size > len(head):
         try:
-            found = pick(head, encoding_of(syntax), {_STUDY}, complete=len(head) < size)
+            return header_of(head, False, status.st_size)
+        except TruncatedDataset:
+            # more of it is needed
+            pass
+    return probe_open(descriptor)
+
+
+def _study(descriptor: int, head: bytes, header: Header) -> str:
+    """Return the Study Instance UID, "" when it cannot be found: the peer may take the object."""
+    offset, encoding = header.dataset_offset, encoding_of(header.transfer_syntax_uid)
+    for size in _HEADS:
+        if size > len(head):
+            head = os.pread(descriptor, size, 0)
+        try:
+            is_whole = len(head) >= header.file_size
+            found = pick(memoryview(head)[offset:], encoding, _STUDIES, complete=is_whole)
         except MalformedDataset:
             continue
         return found.get(_STUDY, b"").decode("latin-1").strip(" \0")[:64]
@@ -96,6 +128,8 @@ def _study(descriptor: int, offset: int, syntax: str) -> str:
 
 def digest(path: str, offset: int) -> str:
     """Return the SHA-256 of the data set of a file; of none that can be read, its path's."""
+    import hashlib
+
     whole = hashlib.sha256()
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - a Path would not hold every name

@@ -49,6 +49,9 @@ class Loader:
             # ValueError: it became shorter between the look at it and its mapping
             raise InputError(str(getattr(error, "strerror", None) or error).lower()) from None
 
+    def close(self) -> None:
+        """Let go of what loading needed."""
+
     def _loaded(self, descriptor: int, item: Item) -> list[Buffer]:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):

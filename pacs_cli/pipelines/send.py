@@ -18,6 +18,7 @@ from pacs_cli.pipelines.items import Item, Sent, collect
 from pacs_cli.pipelines.loading import Loader
 from pacs_cli.pipelines.retry import Retry, Stop
 from pacs_cli.pipelines.sessions import Stopped
+from pacs_cli.pipelines.slots import Slots
 from pacs_cli.pipelines.supply import Pending, Supply
 from pacs_cli.pipelines.worker import Worker
 from pacs_cli.services.scu import Session, Trace
@@ -75,6 +76,7 @@ class Settings(NamedTuple):
     stops_at_failure   whether the first failure ends it all
     converts           whether what the peer refuses as it is stored is sent decompressed
     wait               waits so many seconds before something is tried again
+    slots              without one no association is opened; None when there is no limit
     """
 
     jobs: int = 1
@@ -83,6 +85,7 @@ class Settings(NamedTuple):
     stops_at_failure: bool = False
     converts: bool = False
     wait: Callable[[float], None] | None = None
+    slots: Slots | None = None
 
 
 def send(

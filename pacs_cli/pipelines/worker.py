@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -51,6 +52,8 @@ class Worker:
         self._is_reserved = False
         #: begun and not answered
         self._in_flight: Pending | None = None
+        #: what lets it have an association, where there is a limit
+        self._slot: int | None = None
         #: failures in a row, without an answer in between
         self._setbacks = 0
 
@@ -59,7 +62,9 @@ class Worker:
         try:
             self._run()
         finally:
+            self._let_go()
             self._converter.close()
+            self._loader.close()
 
     def _run(self) -> None:
         while self.gave_up is None and self._has_work():
@@ -75,7 +80,9 @@ class Worker:
                 self._tell(_failed(self._in_flight, str(error), error.exit))
                 self._in_flight = None
             except PacsError as error:
+                self._let_go()
                 self._lost(error)
+            self._let_go()
         for entry in reversed(self._held):
             self._sending.supply.give_back(entry)
 
@@ -116,6 +123,8 @@ class Worker:
     def _opened(self) -> SendSession | None:
         sending = self._sending
         observer = sending.observer
+        if not self._has_slot():
+            return None
         try:
             session = SendSession(
                 sending.target,
@@ -125,11 +134,26 @@ class Worker:
                 self._stop,
             )
         except PacsError as error:
+            self._let_go()
             self._set_back(error, has_stood=False, has_worked=sending.has_stood)
             return None
         sending.has_stood = self.has_served = True
         observer.opened(session)
         return session
+
+    def _has_slot(self) -> bool:
+        """Wait until an association may be opened; False when it is over before that."""
+        sending = self._sending
+        if (slots := sending.settings.slots) is not None:
+            self._slot = slots.take(sending.wait, lambda: sending.supply.is_closed)
+            return self._slot is not None
+        return True
+
+    def _let_go(self) -> None:
+        """Let others have an association in the place of ours, which has ended."""
+        slot, self._slot = self._slot, None
+        if slot is not None:
+            os.close(slot)
 
     def _lost(self, error: PacsError) -> None:
         """Decide what becomes of the object that was on its way, and whether to go on."""
@@ -233,7 +257,8 @@ class Worker:
                 return _Ready(entry, context.id, self._loader.load(entry.item))
             ready = _Ready(entry, context.id, self._converter.load(entry.item, syntax))
         except InputError as error:
-            return _failed(entry, str(error), error.exit)
+            failure = getattr(error, "failure", "")
+            return _failed(entry, str(error), error.exit)._replace(failure=failure)
         entry.item = entry.item.converted_to(syntax)
         self._sending.observer.note(f"{entry.item.path} is sent converted, {stored} to {syntax}")
         return ready

@@ -65,13 +65,13 @@ def _show_senders(title: str, work: str, folder: Path, port: int, jobs: int, rou
 
     costs = in_turns(rounds, cost_of, tuple(commands))
     medians = {name: median(each) for name, each in costs.items()}
-    walls = {name: each.wall for name, each in medians.items()}
     for name, each in medians.items():
         print(f"{title:28} {name:12} wall {each.wall:.2f} s  cpu {each.cpu:.2f} s")
-    batch = walls["send-batch"]
-    ratios = {name: wall / batch for name, wall in walls.items()}
-    print(f"{title:28} storescu / send-batch {ratios['storescu']:.2f}")
-    print(f"{title:28} dcmsend / send-batch {ratios['dcmsend']:.2f}")
+    batch = medians["send-batch"]
+    for name in ("storescu", "dcmsend"):
+        each = medians[name]
+        wall, cpu = each.wall / batch.wall, each.cpu / batch.cpu
+        print(f"{title:28} {name} / send-batch: wall {wall:.2f}, cpu {cpu:.2f}")
 
 
 def rows(storage: Path, count: int) -> None:
@@ -114,11 +114,13 @@ def _figures(path: Path) -> None:
 
 def _settle(path: Path) -> None:
     with JobFile(path) as job:
-        after = (0, 0)
+        after, answered = (0, 0), None
         while page := job.page(1, after, 500):
             after = page[-1].study, page[-1].row
             for queued in page:
-                job.turn(Outcome(queued.row, State.SENT, 1, "", 0), None)
+                job.turn(answered, queued.row)
+                answered = Outcome(queued.row, State.SENT, 1, "", 0)
+        job.turn(answered, None)
 
 
 def _timed(title: str, work: object) -> None:

@@ -87,6 +87,42 @@ def test_kill_while_it_forwards_repeats_one_object_at_most(pacs, tmp_path, scans
     assert len(there.kind("instance")) <= 61
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_what_several_processes_receive_one_sends_on(pacs, tmp_path, scans, number):
+    """Of a killed one what was acknowledged goes on with the next start."""
+    write(scans, 40, CT, MR)
+    with pacs_storescp(tmp_path / "there") as there:
+        options = ("--forward", f"127.0.0.1:{there.port}", "--workers", "2")
+        with pacs_storescp(tmp_path / "here", *options) as here:
+            sent = pacs("storescu", "127.0.0.1", here.port, scans, "--jobs", "4")
+            assert sent.exit == Exit.OK
+            wait_for(there, 40 if number == signal.SIGTERM else 1)
+            here.stop(number)
+        with pacs_storescp(tmp_path / "here", *options) as again:
+            wait_for(there, 40)
+            assert again.stop() == 0
+        there.stop()
+    assert arrived(there) == arrived(here)
+    assert len(there.files()) == 40
+    assert len(there.kind("instance")) <= 41
+    done = pacs("send-batch", "status", tmp_path / "here" / ".forward.job", "--json").json[-1]
+    assert (done["sent"], done["left"], done["is_running"]) == (40, 0, False)
+
+
+def test_processes_that_receive_wake_the_one_that_sends(pacs, tmp_path, scans):
+    """What comes when everything was sent is sent at once, not after the wait for a lost peer."""
+    write(scans, 6)
+    with pacs_storescp(tmp_path / "there") as there:
+        options = ("--forward", f"127.0.0.1:{there.port}", "--workers", "2")
+        with pacs_storescp(tmp_path / "here", *options) as here:
+            for number, path in enumerate(sorted(scans.iterdir()), 1):
+                assert pacs("storescu", "127.0.0.1", here.port, path).exit == Exit.OK
+                wait_for(there, number)
+            assert here.stop() == 0
+        there.stop()
+    assert len(there.files()) == 6
+
+
 @pytest.mark.slow
 def test_what_cannot_be_queued_is_not_acknowledged(pacs, tmp_path, scans):
     """Another process holds the job's database for writing, for longer than is waited."""
@@ -111,7 +147,6 @@ def test_what_cannot_be_queued_is_not_acknowledged(pacs, tmp_path, scans):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--workers", "2"), "--workers"),
         (("--duplicate", "replace"), "--duplicate"),
     ],
 )

@@ -282,6 +282,17 @@ class _Gate(Recording):
         return super().open_store(request)
 
 
+def status_with(pacs, state, sent: int) -> dict:
+    """The status once it shows so many: others see what was answered half a second later."""
+    pause = threading.Event()
+    for _ in range(200):
+        told = pacs("send-batch", "status", state, "--json").json[-1]
+        if told["sent"] >= sent:
+            break
+        pause.wait(0.05)
+    return told
+
+
 @pytest.mark.parametrize(
     ("wish", "others"), [("pause", "queued"), ("cancel", "skipped")], ids=["pause", "cancel"]
 )
@@ -295,7 +306,7 @@ def test_wish_of_another_process_ends_a_run_after_what_is_on_its_way(
         command += [str(running.listener.port), str(scans), "--state", str(state), "--rate", "20"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             assert handler.is_at_it.wait(20)
-            told = pacs("send-batch", "status", state, "--json").json[-1]
+            told = status_with(pacs, state, sent=2)
             refused = pacs("send-batch", "resume", state)
             pacs("send-batch", wish, state)
             handler.may_go_on.set()

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import gc
+import json
 import threading
+import urllib.request
 import warnings
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +18,8 @@ from pacs_cli.dicom.commitment import Reference, Report, decode_report, encode_r
 from pacs_cli.errors import Exit
 from tests.commands.test_send_batch import scans, state, states, summary  # noqa: F401 fixtures
 from tests.interop.find_peers import orthanc
-from tests.interop.peers import free_port, pacs_storescp
+from tests.interop.peers import await_port, free_port, pacs_storescp, running
+from tests.peers import require
 from tests.pipelines.sendings import write
 from tests.support import CT, EXPLICIT, MR, running_provider
 
@@ -285,3 +291,66 @@ def test_orthanc_commits(pacs, scans, state, tmp_path):  # noqa: F811
         )
     assert result.exit == Exit.OK, result
     assert summary(result)["committed"] == 6
+
+
+@contextmanager
+def orthanc_with_rest(folder: Path, archive_port: int) -> Iterator[tuple[int, str]]:
+    """An Orthanc that knows our archive; yields its DICOM port and where its REST interface is."""
+    program, port, http = require("Orthanc", "/usr/sbin/Orthanc"), free_port(), free_port()
+    folder.mkdir()
+    settings = {
+        "StorageDirectory": str(folder),
+        "IndexDirectory": str(folder),
+        "DicomAet": "ORTHANC",
+        "DicomPort": port,
+        "HttpPort": http,
+        "RemoteAccessAllowed": False,
+        "AuthenticationEnabled": False,
+        "DicomModalities": {"archive": ["PACS", "127.0.0.1", archive_port]},
+    }
+    config = folder / "orthanc.json"
+    config.write_text(json.dumps(settings))
+    with running(program, config) as process:
+        await_port(port, process)
+        await_port(http, process)
+        yield port, f"http://127.0.0.1:{http}"
+
+
+def rest(address: str, content: object = None) -> dict:
+    data = None if content is None else json.dumps(content).encode()
+    with urllib.request.urlopen(address, data, timeout=20) as answer:
+        return json.load(answer)
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize(("held", "status"), [(REFERENCES[:1], "Success"), (REFERENCES, "Failure")])
+def test_orthanc_is_told_what_our_archive_holds(pacs, tmp_path, monkeypatch, held, status):
+    """Orthanc asks over an association that it ends, and is called back at its own port."""
+    (path,) = write(tmp_path, 1)
+    config, ours = tmp_path / "config.toml", free_port()
+    with orthanc_with_rest(tmp_path / "orthanc", ours) as (port, address):
+        config.write_text(f'[peers.orthanc]\naddress = "127.0.0.1:{port}"\naet = "ORTHANC"\n')
+        monkeypatch.setenv("PACS_CONFIG", str(config))
+        with pacs_storescp(tmp_path / "archive", "--aet", "PACS", port=ours) as archive:
+            assert pacs("storescu", "127.0.0.1", archive.port, path).exit == Exit.OK
+            asked = rest(
+                f"{address}/modalities/archive/storage-commitment",
+                {"DicomInstances": [list(each) for each in held]},
+            )
+            found = awaited(f"{address}{asked['Path']}")
+    assert (found["Status"], found["RemoteAET"]) == (status, "PACS")
+    (success,) = found["Success"]
+    assert success["SOPInstanceUID"] == "1.2.3.0"
+    failures = [each["SOPInstanceUID"] for each in found.get("Failures", [])]
+    assert failures == [each.sop_instance_uid for each in held[1:]]
+
+
+def awaited(address: str) -> dict:
+    """What Orthanc has of a request, once that is no longer pending: it tells in no other way."""
+    pause = threading.Event()
+    for _ in range(400):
+        found = rest(address)
+        if found["Status"] != "Pending":
+            return found
+        pause.wait(0.05)
+    raise AssertionError(found)

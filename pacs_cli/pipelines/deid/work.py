@@ -142,9 +142,24 @@ class _Object(NamedTuple):
     pixels: bytes | None = None
 
 
+class Made(NamedTuple):
+    """An object that was de-identified in memory.
+
+    identity  SOP class, SOP instance, study and series UID, by their tags
+    content   what its file would be, the data set from the second piece on
+    """
+
+    identity: dict[int, str]
+    transfer_syntax_uid: str
+    content: list[Piece]
+
+
 @dataclass
 class Worker:
-    """De-identifies files one by one, in one process."""
+    """De-identifies files one by one, in one process.
+
+    made  of the last file, when nothing is written; None when it was withheld
+    """
 
     settings: Settings
     _levels: dict[str, Level] = field(default_factory=dict, repr=False)
@@ -162,6 +177,7 @@ class Worker:
         self._cleaner: ContentCleaner | None = None
         self._has_cleaner = False
         self._sandbox = Sandbox()
+        self.made: Made | None = None
 
     def close(self) -> None:
         """End the process in which codecs run, if there is one."""
@@ -175,11 +191,12 @@ class Worker:
         """Return what becomes of some files; raises nothing."""
         return [self.one(path) for path in paths]
 
-    def one(self, path: str) -> Outcome:
-        """Return what becomes of a file; raises nothing."""
+    def one(self, path: str, content: memoryview | None = None) -> Outcome:
+        """Return what becomes of a file, or of what is to be taken for one; raises nothing."""
         self._told = (b"", ())
+        self.made = None
         try:
-            return self._one(path)
+            return self._one(path, content)
         except Withheld as error:
             outcome = Outcome(path, code=error.code, message=str(error))
         except IsDirectory:
@@ -200,8 +217,8 @@ class Worker:
         patient, lasting = self._told
         return self._set_aside(outcome._replace(patient=patient, lasting=lasting))
 
-    def _one(self, path: str) -> Outcome:
-        found = self._understood(memoryview(_read(path)))
+    def _one(self, path: str, content: memoryview | None) -> Outcome:
+        found = self._understood(memoryview(_read(path)) if content is None else content)
         header, policy = found.header, self.settings.policy
         if is_document(header.sop_class_uid):
             return self._document(path, found)
@@ -277,7 +294,10 @@ class Worker:
             mapping=self._mapping(done, found.subject) if self.settings.wants_mapping else (),
             changes=_changes(found) if self.settings.wants_changes else (),
         )
-        return self._released(outcome, content, done, found, place)
+        outcome = self._released(outcome, content, done, found, place)
+        if self.settings.dry_run:
+            self.made = Made(identity, found.header.transfer_syntax_uid, content)
+        return outcome
 
     def _understood(self, whole: memoryview) -> _Object:
         """Return the object in a file; raises Withheld or InputError when there is none."""
