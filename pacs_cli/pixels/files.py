@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import BinaryIO
 
-from pacs_cli.dicom.mapping import mapped
+from pacs_cli.dicom.mapping import kept_whole, mapped
 from pacs_cli.dicom.part10 import Header, file_meta, probe
 from pacs_cli.errors import Exit, InputError, PacsError
 from pacs_cli.pixels.pooling import threads
-from pacs_cli.pixels.transcoding import Options, transcode
+from pacs_cli.pixels.transcoding import Options, Transcoded, transcode
 from pacs_cli.pixels.tree import Later
 
 Buffer = bytes | bytearray | memoryview
@@ -100,14 +100,8 @@ def _transcoded(task: Task, header: Header, tick: Callable[[], None]) -> Done:
     began = time.monotonic()
     with _opened(task.path) as file:
         whole = _mapped(file, header.file_size)
-        data = whole[header.dataset_offset :]
-        result = transcode(
-            data, header.transfer_syntax_uid, task.target, task.options, threads(task.threads)
-        )
-        instance = result.sop_instance_uid or header.sop_instance_uid
-        meta = b"" if task.is_bare else _meta(whole, header, instance, task.target)
-        with open(task.part, "xb", buffering=0) as part:  # noqa: PTH123 names that are no text
-            written = write_buffers(part, chain((meta,), result.buffers), tick)
+        with kept_whole(whole):
+            result, written = _written(task, header, whole, tick)
     return Done(
         header.transfer_syntax_uid,
         header.sop_class_uid,
@@ -119,6 +113,20 @@ def _transcoded(task: Task, header: Header, tick: Callable[[], None]) -> Done:
         written,
         time.monotonic() - began,
     )
+
+
+def _written(
+    task: Task, header: Header, whole: memoryview, tick: Callable[[], None]
+) -> tuple[Transcoded, int]:
+    """Write the part; return what it is, and its bytes."""
+    data = whole[header.dataset_offset :]
+    result = transcode(
+        data, header.transfer_syntax_uid, task.target, task.options, threads(task.threads)
+    )
+    instance = result.sop_instance_uid or header.sop_instance_uid
+    meta = b"" if task.is_bare else _meta(whole, header, instance, task.target)
+    with open(task.part, "xb", buffering=0) as part:  # noqa: PTH123 names that are no text
+        return result, write_buffers(part, chain((meta,), result.buffers), tick)
 
 
 def _opened(path: str) -> BinaryIO:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import mmap as mmap_module
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from mmap import MAP_SHARED, PROT_READ, mmap
 from pathlib import Path
 
+from pacs_cli.dicom.mapping import mapped
 from pacs_cli.errors import OutputError
-
-#: All pages of a file at once, where that can be asked for: one by one they cost twice as much.
-MAP_ALL = MAP_SHARED | getattr(mmap_module, "MAP_POPULATE", 0)
 
 #: What the system takes in one call, IOV_MAX.
 _MOST_PIECES = 1024
@@ -68,7 +64,7 @@ class Output:
         except OSError as error:
             raise _failure(self._folder, error) from None
 
-    def read(self, size: int) -> bytes | mmap:
+    def read(self, size: int) -> memoryview:
         """Return what is in the file.
 
         raises  OutputError when there is more or less than `size`
@@ -76,7 +72,7 @@ class Output:
         try:
             if os.fstat(self._descriptor).st_size != size:
                 raise OutputError(f"cannot write to {self._folder}: not all of it is there")
-            return mmap(self._descriptor, size, MAP_ALL, PROT_READ)
+            return mapped(self._descriptor, size)
         except OSError as error:
             raise _failure(self._folder, error) from None
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from functools import lru_cache
-from mmap import mmap
 from typing import NamedTuple
 
 from pacs_cli.dicom.elements import Element, walk
@@ -363,7 +362,7 @@ def is_for_pixels(needle: Needle) -> bool:
     return needle.kind is not Class.TERM and len(needle.text) >= LEAST_IN_PIXELS
 
 
-def may_have_text(data: bytes | mmap, start: int, end: int, is_ascii: bool) -> bool:
+def may_have_text(data: bytes | memoryview, start: int, end: int, is_ascii: bool) -> bool:
     """Whether pixel data can hold a text of eight characters.
 
     Every eighth byte is looked at first: where none is of a text no text of eight can be. In images
@@ -373,6 +372,6 @@ def may_have_text(data: bytes | mmap, start: int, end: int, is_ascii: bool) -> b
     """
     table = _ASCII_BYTES if is_ascii else _ANY_BYTES
     # from the second byte on: the more significant one of 16 in the little endian order
-    if b"\1" not in data[start + 1 : end : LEAST_IN_PIXELS].translate(table):
+    if b"\1" not in bytes(data[start + 1 : end : LEAST_IN_PIXELS]).translate(table):
         return False
-    return b"\1" * LEAST_IN_PIXELS in data[start:end].translate(table)
+    return b"\1" * LEAST_IN_PIXELS in bytes(data[start:end]).translate(table)

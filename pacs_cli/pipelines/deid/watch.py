@@ -7,7 +7,6 @@ pieces between what changes; a piece that has been searched for a value needs no
 from __future__ import annotations
 
 from collections.abc import Iterator
-from mmap import mmap
 
 from pacs_cli.dicom.dictionary import keyword_at
 from pacs_cli.dicom.elements import Element, SequenceEnd, SequenceStart, walk
@@ -93,7 +92,7 @@ class Watch:
     def residual(
         self,
         done: Rewritten,
-        written: bytes | mmap,
+        written: bytes | memoryview,
         offset: int,
         new: set[Needle],
         encoding: Encoding,
@@ -135,7 +134,7 @@ class Watch:
         self._remember(kept)
         if pixels is not None and may_have_text(written, *pixels, self._is_ascii):
             wanted = filter(is_for_pixels, self.wanted(done))
-            for _ in search_whole(written[slice(*pixels)].lower(), wanted):
+            for _ in search_whole(bytes(written[slice(*pixels)]).lower(), wanted):
                 return "the pixel data"
         return None
 

@@ -7,7 +7,6 @@ import re
 import stat
 import zlib
 from dataclasses import dataclass, field, replace
-from mmap import PROT_READ, mmap
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +21,7 @@ from pacs_cli.dicom.encoding import (
     tag_text,
 )
 from pacs_cli.dicom.iods import Iod, iod_of
+from pacs_cli.dicom.mapping import CutOff, check_whole, kept_whole, mapped
 from pacs_cli.dicom.part10 import Header, IsDirectory, NotDicom, file_meta, header_of
 from pacs_cli.errors import InputError, OutputError
 from pacs_cli.pipelines.deid.bookkeeping import additions
@@ -35,7 +35,7 @@ from pacs_cli.pipelines.deid.content import (
     replaced_document,
 )
 from pacs_cli.pipelines.deid.keys import Keys
-from pacs_cli.pipelines.deid.output import MAP_ALL, Occupied, Output
+from pacs_cli.pipelines.deid.output import Occupied, Output
 from pacs_cli.pipelines.deid.pixels import PixelDecision
 from pacs_cli.pipelines.deid.policy import Level, Policy
 from pacs_cli.pipelines.deid.rewrite import rewrite
@@ -130,10 +130,12 @@ class Outcome(NamedTuple):
 class _Object(NamedTuple):
     """A data set, what its file says of it, and whose it is.
 
+    whole   the file; `data` is a part of it, or has been inflated
     pixels  what stands in the place of its pixel data, where that was cleaned
     """
 
     header: Header
+    whole: memoryview
     data: bytes | memoryview
     encoding: Encoding
     level: Level
@@ -178,6 +180,8 @@ class Worker:
             outcome = Outcome(path, code="not-dicom", message=str(error))
         except OutputError as error:
             return Outcome(path, code="output", message=str(error))
+        except CutOff as error:
+            outcome = Outcome(path, code="unreadable", message=str(error))
         except InputError as error:
             outcome = Outcome(path, code="unparseable", message=str(error))
         except OSError as error:
@@ -191,7 +195,11 @@ class Worker:
         return self._set_aside(outcome._replace(patient=patient, lasting=lasting))
 
     def _one(self, path: str) -> Outcome:
-        found = self._understood(memoryview(_read(path)))
+        whole = _read(path)
+        with kept_whole(whole):
+            return self._of(path, self._understood(whole))
+
+    def _of(self, path: str, found: _Object) -> Outcome:
         header, policy = found.header, self.settings.policy
         if is_document(header.sop_class_uid):
             return self._document(path, found)
@@ -285,7 +293,7 @@ class Worker:
         level = self._levels.get(sop_class)
         if level is None:
             level = self._levels[sop_class] = self.settings.policy.level(iod)
-        return _Object(header, data, encoding, level, self._subject(data, encoding))
+        return _Object(header, whole, data, encoding, level, self._subject(data, encoding))
 
     def _subject(self, data: bytes | memoryview, encoding: Encoding) -> Subject:
         """Return whose object it is: by PatientID, else by name and birth date, else nobody's."""
@@ -377,6 +385,7 @@ class Worker:
             if settings.verify:
                 written = output.read(outcome.size)
                 self._prove(written, content, done, found, new)
+            check_whole(found.whole)
             if settings.in_place:
                 output.replace(target)
             else:
@@ -387,7 +396,7 @@ class Worker:
 
     def _prove(
         self,
-        written: bytes | mmap,
+        written: bytes | memoryview,
         content: list[Piece],
         done: Rewritten,
         found: _Object,
@@ -522,7 +531,7 @@ def mandatory(iod: Iod | None) -> tuple[frozenset[int], frozenset[int]]:
     return valued, valued | {tag for tag, types in kinds.items() if "2" in types}
 
 
-def _read(path: str) -> bytes | mmap:
+def _read(path: str) -> memoryview:
     """Return what is in a file; of a large one the system's own pages, which are not copied.
 
     raises  OSError; InputError when it is no regular file
@@ -533,11 +542,11 @@ def _read(path: str) -> bytes | mmap:
         if not stat.S_ISREG(status.st_mode):
             raise InputError("not a regular file")
         if status.st_size >= _LARGE:
-            return mmap(descriptor, status.st_size, MAP_ALL, PROT_READ)
+            return mapped(descriptor, status.st_size)
         content = os.read(descriptor, status.st_size + 1)
         if len(content) != status.st_size:
             raise InputError("it has changed while it was read")
-        return content
+        return memoryview(content)
     finally:
         os.close(descriptor)
 

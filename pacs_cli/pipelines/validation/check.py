@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from pacs_cli.dicom.encoding import encoding_of
-from pacs_cli.dicom.mapping import mapped
+from pacs_cli.dicom.mapping import CutOff, check_whole, mapped
 from pacs_cli.errors import InputError, MalformedDataset
 from pacs_cli.pipelines.validation.elements import Pass
 from pacs_cli.pipelines.validation.findings import Finding, Findings, Place
@@ -64,6 +64,17 @@ class FileCheck:
             reason = str(getattr(error, "strerror", None) or error).lower()
             findings.add("part10-unreadable", Place(), reason)
             return Checked(path, findings.all(), False, None)
+        checked = self._checked(path, data, findings)
+        try:
+            check_whole(data)
+        except CutOff as error:
+            # what was found behind its end is not of this file
+            findings = Findings(self._active)
+            findings.add("part10-unreadable", Place(), str(error))
+            return Checked(path, findings.all(), False, None)
+        return checked
+
+    def _checked(self, path: str, data: memoryview, findings: Findings) -> Checked:
         if not is_dicom(bytes(data[:132])):
             findings.add("part10-not-dicom", Place(), "no prefix DICM and no first element")
             return Checked(path, findings.all(), False, None)
