@@ -378,8 +378,9 @@ def _by_type(code: str, iod: Iod | None, path: tuple[int, ...]) -> Kind:
         # an overlay goes as a whole
         kind = None
     if code.endswith("U*") and kind in ("1", "1C", "2", "2C"):
-        # its UIDs are replaced; empty, the references beside it (ReferencedSeriesSequence) would be
-        # to nothing, which is against PS3.3 C.12.2
+        # its UIDs are replaced "to maintain IOD conformance" (table E.1-1a). All IODs where it is
+        # of type 2 have the Common Instance Reference Module, which lists what the object refers to
+        # and nothing else (PS3.3 C.12.2): it would list what is referred to nowhere
         return Kind.KEEP
     if kind == "1" or (kind == "1C" and code != "X"):
         return Kind.DUMMY

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from enum import IntEnum
-from functools import lru_cache
-from typing import NamedTuple
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
 
 from pacs_cli.dicom.elements import Element, walk
 from pacs_cli.dicom.encoding import Encoding
@@ -350,6 +350,33 @@ def is_excused(residual: Residual, tag: int, vr: str, value: bytes) -> bool:
         return True
     whole = {part.strip(b" \0") for part in value.split(b"\\")}
     return text in whole or len(text) < 16
+
+
+def is_standard_code(*code: bytes) -> bool:
+    """Whether value, scheme and meaning are those of a code of the standard (PS3.16): its words
+    are not of anybody.
+    """
+    if len(code) != 3:
+        return False
+    value, scheme, meaning = (part.strip(b" \0").decode("latin-1") for part in code)
+    return meaning.lower() in _standard_meanings(scheme).get(value, ())
+
+
+@cache
+def _standard_meanings(scheme: str) -> dict[str, set[str]]:
+    """Return code value -> meanings in lower case, of those that the standard's groups have."""
+    try:
+        from pydicom.sr import _concepts_dict
+    except ImportError:
+        # a pydicom that keeps it elsewhere: nothing is excused then
+        return {}
+    concepts: dict[str, Any] = vars(_concepts_dict)["concepts"]
+    groups: dict[str, dict[str, tuple[str, list[int]]]] = concepts.get(scheme, {})
+    known: dict[str, set[str]] = {}
+    for codes in groups.values():
+        for value, (meaning, _) in codes.items():
+            known.setdefault(value, set()).add(meaning.lower())
+    return known
 
 
 #: For the first look at pixel data: printable ASCII, and what else text of any set can be.

@@ -21,6 +21,7 @@ from pacs_cli.pipelines.deid.verify import (
     is_excused,
     is_for_pixels,
     is_lasting,
+    is_standard_code,
     items_in,
     may_be_wide,
     may_have_text,
@@ -35,6 +36,8 @@ _MOST = 4096
 #: Between pieces that do not touch: of no character of any set.
 _GAP = b"\xff\0\xff"
 
+
+_CODE_VALUE, _SCHEME, _SCHEME_VERSION, _MEANING = 0x00080100, 0x00080102, 0x00080103, 0x00080104
 
 #: What lets an option or a rule keep a value.
 _MEANT = frozenset({Kind.KEEP, Kind.CHECK_DATE, Kind.AGE, Kind.CLEAN})
@@ -202,9 +205,18 @@ def _where(residual: Residual, done: Rewritten, encoding: Encoding, level: Level
     wanted = (Needle(residual.text, residual.kind),)
     header = b"".join(done.pieces[: done.pixels])
     rest = b"" if done.pixels is None else b"".join(done.pieces[done.pixels + 1 :])
+    code: dict[int, bytes] = {}
     for found, where in _elements(header + rest, encoding, level):
         value = bytes(found.value).lower()
+        if found.tag == _CODE_VALUE:
+            code = {_CODE_VALUE: bytes(found.value)}
+        elif found.tag == _SCHEME and _SCHEME not in code:
+            code[_SCHEME] = bytes(found.value)
+        elif found.tag not in (_SCHEME_VERSION, _MEANING):
+            code = {}
         if not any(search(value, wanted)) or is_excused(residual, found.tag, found.vr, value):
+            continue
+        if found.tag == _MEANING and is_standard_code(*code.values(), bytes(found.value)):
             continue
         decision = where.decide(found.tag, found.vr)
         is_meant = decision.is_listed and decision.kind in _MEANT
