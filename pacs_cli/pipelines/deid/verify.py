@@ -88,6 +88,10 @@ class Needle(NamedTuple):
 def needles(done: Rewritten) -> set[Needle]:
     """Return what is to be searched for of values that were removed."""
     found: set[Needle] = set()
+    for part in done.lasting:
+        if part.needles is None:
+            part.needles = frozenset(needles(part))
+        found.update(part.needles)
     for removed in done.removed:
         found.update(_of_removed(removed))
     for run, encoding, charset in done.private:
@@ -399,6 +403,8 @@ def may_have_text(data: bytes | memoryview, start: int, end: int, is_ascii: bool
     """
     table = _ASCII_BYTES if is_ascii else _ANY_BYTES
     # from the second byte on: the more significant one of 16 in the little endian order
-    if b"\1" not in bytes(data[start + 1 : end : LEAST_IN_PIXELS]).translate(table):
+    # copied first, as each step of a view is a call
+    pixels = bytes(data[start:end])
+    if b"\1" not in pixels[1::LEAST_IN_PIXELS].translate(table):
         return False
-    return b"\1" * LEAST_IN_PIXELS in bytes(data[start:end]).translate(table)
+    return b"\1" * LEAST_IN_PIXELS in pixels.translate(table)

@@ -110,7 +110,7 @@ class Watch:
         What was written anew is not searched: a dummy, a UID or a date that happens to be like one
         that is gone tells nothing. Texts that were cleaned are.
         """
-        kept: list[bytes] = []
+        kept = [*done.kept]
         pixels = None
         for number, piece in enumerate(done.pieces):
             end = offset + len(piece)
@@ -122,7 +122,12 @@ class Watch:
                 is_whole = isinstance(whole, bytes) and len(whole) == len(piece)
                 kept.append(whole if is_whole else bytes(piece))  # type: ignore[arg-type]
             offset = end
+        looked_at: set[tuple[Residual, int]] = set()
         for residual, pieces in self._found(kept, new):
+            # a number stands in many places, and all of them are looked at the first time
+            if (residual, id(pieces)) in looked_at:
+                continue
+            looked_at.add((residual, id(pieces)))
             if all(
                 _may_stay(residual, piece, encoding)
                 for piece in pieces
