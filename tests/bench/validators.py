@@ -55,7 +55,7 @@ KINDS_OF_THEIRS = (
         r"Missing attribute Type [12] Required",
         _MISSING,
         "the frame of reference of a structure set, which the table has as optional; and offsets "
-        "of a DICOMDIR, whose records are not validated as modules",
+        "of a DICOMDIR in an item whose length is wrong, so that nothing behind it can be told",
     ),
     _kind(
         "Missing attribute Type 1C or 2C",
@@ -193,6 +193,7 @@ OURS_ONLY = {
     "value-length": "dciodvfy names the same value for its characters alone",
     "value-padding": "NUL behind text",
     "iod-optional-module": "decided by an attribute that only this module has",
+    "directory-record-type": "dciodvfy does not look at the types of records",
     "iod-unknown-sop-class": "dciodvfy knows retired and DICOMDIR SOP classes",
     "iod-type-1-missing": "Modality of Secondary Capture, type 1 in General Series (C.7.3.1), "
     "which dciodvfy takes from SC Equipment; and files on which it ends early",
