@@ -14,7 +14,7 @@ import mmap
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from weakref import WeakValueDictionary
+from weakref import ref
 
 from pacs_cli.errors import MalformedDataset, PacsError
 
@@ -23,6 +23,9 @@ from pacs_cli.errors import MalformedDataset, PacsError
 FILL = 4 * 1024 * 1024
 #: Linux only.
 POPULATE = getattr(mmap, "MAP_POPULATE", 0)
+
+#: Mappings remembered, with those that are gone.
+_MOST_GONE = 1024
 
 #: Signals that no mapping explains, one after the other, before they have their way: a file that
 #: is as long as it was again by the time it is looked at explains one.
@@ -44,7 +47,9 @@ class _Guard:
     """What answers SIGBUS. There is one for the process, as a signal is the process's."""
 
     def __init__(self) -> None:
-        self._mappings: WeakValueDictionary[int, _Mapping] = WeakValueDictionary()
+        # by their address; of those that are gone some stay until there are many. A dictionary
+        # that lets them go by itself costs as much as the mapping
+        self._mappings: dict[int, ref[_Mapping]] = {}
         self._handler: object = None
         self._unexplained = 0
 
@@ -52,7 +57,13 @@ class _Guard:
         """Let a mapping be read although its file may become shorter."""
         if self._handler is None:
             self._install()
-        self._mappings[id(mapping)] = mapping
+        if len(self._mappings) >= _MOST_GONE:
+            self._mappings = {each: known for each, known in self._mappings.items() if known()}
+        self._mappings[id(mapping)] = ref(mapping)
+
+    def _alive(self) -> list[_Mapping]:
+        """Return all that are there. The list is made at once, whatever other threads do."""
+        return [mapping for known in list(self._mappings.values()) if (mapping := known())]
 
     def _install(self) -> None:
         import ctypes
@@ -68,9 +79,8 @@ class _Guard:
         """Put zeros where files were; without any, let the signal end the process."""
         is_explained = False
         try:
-            for reference in self._mappings.valuerefs():
-                mapping = reference()
-                if mapping is not None and mapping.size() < mapping.covered:
+            for mapping in self._alive():
+                if mapping.size() < mapping.covered:
                     self._cover(mapping)
                     is_explained = True
             self._unexplained = 0 if is_explained else self._unexplained + 1
@@ -84,10 +94,8 @@ class _Guard:
 
     def _doubt_all(self) -> None:
         """Some file was shorter and is not any more: nobody knows which."""
-        for reference in self._mappings.valuerefs():
-            mapping = reference()
-            if mapping is not None:
-                mapping.is_cut = True
+        for mapping in self._alive():
+            mapping.is_cut = True
 
     def _cover(self, mapping: _Mapping) -> None:
         """Put pages of zeros behind the end of a file. Its last page is filled by the system."""

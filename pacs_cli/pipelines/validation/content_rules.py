@@ -219,7 +219,7 @@ CONTENT_RULES: tuple[Rule, ...] = (
         "PS3.3 C.7.6.16",
         "A functional group is missing",
         "The frame content of each frame is in its own item; a functional group that is per "
-        "frame at all is in the item of every frame.",
+        "frame at all is in the item of every frame; one that is mandatory in the IOD is there.",
     ),
     Rule(
         "frames-macro-twice",
