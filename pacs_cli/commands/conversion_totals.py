@@ -82,7 +82,7 @@ class ConversionTotals:
 
     def _show(self) -> None:
         seconds = time.monotonic() - self._began
-        names = ("transcoded", "copied", "skipped", "failed")
+        names = ("transcoded", "copied", "kept", "skipped", "failed")
         counts: dict[str, Any] = {name: self._counts[name] for name in names}
         text = ", ".join(f"{name} {count}" for name, count in counts.items() if count) or "nothing"
         text += f"; {shown_size(self._read)} became {shown_size(self._written)}"

@@ -56,10 +56,12 @@ class Dump:
         self._report.close({**counts, "seconds": seconds}, "", is_data=True)
 
     def _show(self, document: Document) -> None:
+        from pacs_cli.dicom.mapping import kept_whole
         from pacs_cli.pipelines.documents import Unreadable
 
         try:
-            self._form.show(document)
+            with kept_whole(document.dataset):
+                self._form.show(document)
             self._shown += 1
         except MalformedDataset as error:
             message = f"cannot read all of {document.path}: {error}"

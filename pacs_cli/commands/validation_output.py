@@ -49,9 +49,9 @@ class ValidationOutput:
         self, paths: list[str], files: InputOptions, active: frozenset[str], jobs: int | None
     ) -> Exit:
         """Validate files, show what is found, and return the exit code."""
-        from pacs_cli.pipelines.files import find_files, named_files
+        from pacs_cli.pipelines.files import named_files
         from pacs_cli.pipelines.validation.documents import Baseline
-        from pacs_cli.pipelines.validation.run import Validation
+        from pacs_cli.pipelines.validation.run import Validation, files_of
 
         documents = self._documents
         is_compared = documents.baseline is not None and not documents.write_baseline
@@ -61,7 +61,7 @@ class ValidationOutput:
         named = list(named_files(paths, files.from_file))
         try:
             with self._report.progress(0, 0, "validating") as progress:
-                for result in Validation(active, processes).run(find_files(named, files.follow)):
+                for result in Validation(active, processes).run(files_of(named, files.follow)):
                     self._take(result, baseline)
                     progress.advance()
         except KeyboardInterrupt:

@@ -26,7 +26,7 @@ from pacs_cli.dicom.encoding import (
     encoding_of,
     header_at,
 )
-from pacs_cli.dicom.mapping import mapped
+from pacs_cli.dicom.mapping import kept_whole, mapped
 from pacs_cli.dicom.part10 import NotDicom
 from pacs_cli.dicom.strangers import say_not_dicom, why_unreadable
 from pacs_cli.errors import InputError, MalformedDataset
@@ -108,7 +108,8 @@ def open_document(path: str | os.PathLike[str]) -> Document:
         # a NUL in the name
         raise InputError(f"cannot read {path!r}: {error}") from None
     try:
-        return _parse(os.fspath(path), whole)
+        with kept_whole(whole):
+            return _parse(os.fspath(path), whole)
     except InputError as error:
         raise type(error)(f"cannot read {path}: {error}") from None
 

@@ -43,7 +43,10 @@ class Passed:
 
 
 def find_files(
-    paths: Iterable[str], follow: bool = False, enters_dicomdir: bool = True
+    paths: Iterable[str],
+    follow: bool = False,
+    enters_dicomdir: bool = True,
+    has_dicomdir: bool = False,
 ) -> Iterator[Found | Passed]:
     """Yield the files that `paths` name, folders recursively and sorted, lazily.
 
@@ -52,10 +55,11 @@ def find_files(
     refers to. A folder is entered once, so loops end. FIFOs, sockets and devices are never opened.
 
     enters_dicomdir  False when a DICOMDIR that is named is meant itself
+    has_dicomdir     whether one that is entered is yielded too, before its files
     """
     entered: set[tuple[int, int]] = set()
     for path in paths:
-        yield from _look(path, follow, entered, enters_dicomdir)
+        yield from _look(path, follow, entered, enters_dicomdir, has_dicomdir)
 
 
 def named_files(typed: Iterable[str], from_file: str | None) -> Iterator[str]:
@@ -91,7 +95,11 @@ def _listed(name: str) -> Iterator[str]:
 
 
 def _look(
-    path: str, follow: bool, entered: set[tuple[int, int]], enters_dicomdir: bool
+    path: str,
+    follow: bool,
+    entered: set[tuple[int, int]],
+    enters_dicomdir: bool,
+    has_dicomdir: bool,
 ) -> Iterator[Found | Passed]:
     """Walk with an explicit stack: the depth of a tree is no limit."""
     stack = [path]
@@ -106,10 +114,11 @@ def _look(
             continue
         if stat.S_ISREG(status.st_mode):
             # by its name, which PS3.10 8.6 prescribes: only that is not to be opened twice
-            if is_named and enters_dicomdir and "DICOMDIR" in Path(current).name.upper():
-                yield from _referenced(current)
-            else:
+            is_entered = is_named and enters_dicomdir and "DICOMDIR" in Path(current).name.upper()
+            if has_dicomdir or not is_entered:
                 yield Found(current, status.st_size, is_named, status.st_mtime_ns)
+            if is_entered:
+                yield from _referenced(current)
         elif not stat.S_ISDIR(status.st_mode):
             yield Passed(current, "not a regular file", is_named)
         elif (status.st_dev, status.st_ino) not in entered:

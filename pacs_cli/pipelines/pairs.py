@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pacs_cli.dicom.columns import read_row
@@ -19,6 +20,7 @@ from pacs_cli.dicom.compare import (
 )
 from pacs_cli.dicom.document import Document, open_document
 from pacs_cli.dicom.json_dump import Bulk, bulk_of
+from pacs_cli.dicom.mapping import CutOff, kept_whole
 from pacs_cli.dicom.selectors import parse_keys
 from pacs_cli.errors import InputError, MalformedDataset, UsageError
 from pacs_cli.pipelines.documents import Unreadable, find_documents, opened
@@ -101,6 +103,12 @@ class Files:
         tolerance  of decoded pixels, which are compared then; None to compare their bytes
         raises     InputError with the path when one is broken, or its pixels cannot be decoded
         """
+        with _kept_whole(self.left), _kept_whole(self.right):
+            yield from self._compare(comparison, tolerance, sandbox)
+
+    def _compare(
+        self, comparison: Comparison, tolerance: float | None, sandbox: Sandbox | None
+    ) -> Iterator[Difference | PixelDifference]:
         if is_same_file(self.left, self.right, comparison.has_meta):
             return
         left, right = (_trees(each, comparison.has_meta) for each in (self.left, self.right))
@@ -116,6 +124,15 @@ class Files:
         """Return when values of either are references: those of more than `limit` bytes."""
         is_meta = difference.path[0][0] >> 16 == 2
         return bulk_of(self.left, limit, is_meta), bulk_of(self.right, limit, is_meta)
+
+
+@contextmanager
+def _kept_whole(document: Document) -> Iterator[None]:
+    try:
+        with kept_whole(document.dataset):
+            yield
+    except CutOff as error:
+        raise CutOff(f"cannot compare {document.path}: {error}") from None
 
 
 def _trees(document: Document, has_meta: bool) -> Trees:

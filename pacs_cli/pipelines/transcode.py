@@ -14,7 +14,7 @@ from pacs_cli.dicom.part10 import Header, IsDirectory, NotDicom, probe
 from pacs_cli.errors import Exit, InputError
 from pacs_cli.pipelines.files import Found, Passed, find_files
 from pacs_cli.pipelines.placing import place
-from pacs_cli.pixels.files import Done, Task
+from pacs_cli.pixels.files import Done, Task, seen
 from pacs_cli.pixels.transcoding import Options
 from pacs_cli.pixels.workers import Workers
 
@@ -44,7 +44,10 @@ class Settings:
 
 
 class Converted(NamedTuple):
-    """What became of one file: transcoded, copied, skipped or failed."""
+    """What became of one file: transcoded, copied, kept, skipped or failed.
+
+    target  the transfer syntax asked for, or the one that a kept file is in
+    """
 
     path: str
     output: str
@@ -95,7 +98,7 @@ def run(paths: Iterable[str], settings: Settings) -> Iterator[Converted | Passed
     yield from (each for each in entries if not isinstance(each, _Job))
     if settings.is_rehearsal:
         for job in jobs:
-            done = replace(_seen(job.header), written=0)
+            done = replace(seen(job.header), written=0)
             yield Converted(job.path, job.output, "would transcode", done, settings.target)
         return
     coded = []
@@ -133,8 +136,11 @@ def _placed(part: str, job: _Job, done: Done, settings: Settings) -> Converted:
     if done.error is not None:
         if not done.source:
             error, code = done.error, done.exit
-            done = replace(_seen(job.header), error=error, exit=code)
+            done = replace(seen(job.header), error=error, exit=code)
         return Converted(job.path, "", "failed", done, settings.target)
+    if done.is_kept:
+        # nothing to compress: an encapsulated syntax is only for data sets with Pixel Data
+        return _copied(job, replace(settings, target=done.source), "kept")
     try:
         if settings.output is None:
             shutil.copymode(job.path, part)
@@ -147,11 +153,12 @@ def _placed(part: str, job: _Job, done: Done, settings: Settings) -> Converted:
     return Converted(job.path, job.output, "transcoded", done, settings.target)
 
 
-def _copied(job: _Job, settings: Settings) -> Converted:
+def _copied(job: _Job, settings: Settings, outcome: str = "copied") -> Converted:
     """Copy a file that is in the target's syntax, byte by byte."""
-    done = _seen(job.header)
+    done = seen(job.header)
     if settings.output is None:
-        return Converted(job.path, job.output, "skipped", done, settings.target)
+        outcome = "skipped" if outcome == "copied" else outcome
+        return Converted(job.path, job.output, outcome, done, settings.target)
     part = str(Path(job.output).parent / f".{Path(job.output).name[:100]}.{os.getpid()}.part")
     try:
         _make_folder(job.output)
@@ -162,7 +169,7 @@ def _copied(job: _Job, settings: Settings) -> Converted:
             os.unlink(part)  # noqa: PTH108 as above
         return _failed(job, f"{job.output}: {_reason(error)}", settings, Exit.OUTPUT)
     done = replace(done, written=job.header.file_size)
-    return Converted(job.path, job.output, "copied", done, settings.target)
+    return Converted(job.path, job.output, outcome, done, settings.target)
 
 
 def _name(part: str, output: str, settings: Settings) -> None:
@@ -176,17 +183,8 @@ def _name(part: str, output: str, settings: Settings) -> None:
             os.unlink(part)  # noqa: PTH108 as above
 
 
-def _seen(header: Header) -> Done:
-    return Done(
-        header.transfer_syntax_uid,
-        header.sop_class_uid,
-        header.sop_instance_uid,
-        size=header.file_size,
-    )
-
-
 def _failed(job: _Job, reason: str, settings: Settings, code: Exit) -> Converted:
-    done = replace(_seen(job.header), error=reason, exit=code)
+    done = replace(seen(job.header), error=reason, exit=code)
     return Converted(job.path, "", "failed", done, settings.target)
 
 

@@ -6,15 +6,15 @@ import os
 import struct
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import BinaryIO
 
-from pacs_cli.dicom.mapping import mapped
+from pacs_cli.dicom.mapping import kept_whole, mapped
 from pacs_cli.dicom.part10 import Header, file_meta, probe
 from pacs_cli.errors import Exit, InputError, PacsError
 from pacs_cli.pixels.pooling import threads
-from pacs_cli.pixels.transcoding import Options, transcode
+from pacs_cli.pixels.transcoding import NoPixels, Options, Transcoded, transcode
 from pacs_cli.pixels.tree import Later
 
 Buffer = bytes | bytearray | memoryview
@@ -46,7 +46,8 @@ class Task:
 class Done:
     """What became of it.
 
-    error  None when it is written; else why not, without the path
+    error    None when it is written; else why not, without the path
+    is_kept  whether there is nothing to transcode and nothing was written
     """
 
     source: str = ""
@@ -60,6 +61,7 @@ class Done:
     seconds: float = 0.0
     error: str | None = None
     exit: Exit = Exit.OK
+    is_kept: bool = False
 
 
 def transcode_file(task: Task, tick: Callable[[], None] = lambda: None) -> Done:
@@ -82,17 +84,17 @@ def transcode_file(task: Task, tick: Callable[[], None] = lambda: None) -> Done:
     else:
         return done
     _discard(task.part)
-    seconds = time.monotonic() - began
-    if header is None:
-        return Done(error=error, exit=code, seconds=seconds)
+    done = Done() if header is None else seen(header)
+    return replace(done, error=error, exit=code, seconds=time.monotonic() - began)
+
+
+def seen(header: Header) -> Done:
+    """Return what a file says of itself, before anything is done to it."""
     return Done(
         header.transfer_syntax_uid,
         header.sop_class_uid,
         header.sop_instance_uid,
         size=header.file_size,
-        error=error,
-        exit=code,
-        seconds=seconds,
     )
 
 
@@ -100,14 +102,11 @@ def _transcoded(task: Task, header: Header, tick: Callable[[], None]) -> Done:
     began = time.monotonic()
     with _opened(task.path) as file:
         whole = _mapped(file, header.file_size)
-        data = whole[header.dataset_offset :]
-        result = transcode(
-            data, header.transfer_syntax_uid, task.target, task.options, threads(task.threads)
-        )
-        instance = result.sop_instance_uid or header.sop_instance_uid
-        meta = b"" if task.is_bare else _meta(whole, header, instance, task.target)
-        with open(task.part, "xb", buffering=0) as part:  # noqa: PTH123 names that are no text
-            written = write_buffers(part, chain((meta,), result.buffers), tick)
+        try:
+            with kept_whole(whole):
+                result, written = _written(task, header, whole, tick)
+        except NoPixels:
+            return replace(seen(header), is_kept=True, seconds=time.monotonic() - began)
     return Done(
         header.transfer_syntax_uid,
         header.sop_class_uid,
@@ -119,6 +118,20 @@ def _transcoded(task: Task, header: Header, tick: Callable[[], None]) -> Done:
         written,
         time.monotonic() - began,
     )
+
+
+def _written(
+    task: Task, header: Header, whole: memoryview, tick: Callable[[], None]
+) -> tuple[Transcoded, int]:
+    """Write the part; return what it is, and its bytes."""
+    data = whole[header.dataset_offset :]
+    result = transcode(
+        data, header.transfer_syntax_uid, task.target, task.options, threads(task.threads)
+    )
+    instance = result.sop_instance_uid or header.sop_instance_uid
+    meta = b"" if task.is_bare else _meta(whole, header, instance, task.target)
+    with open(task.part, "xb", buffering=0) as part:  # noqa: PTH123 names that are no text
+        return result, write_buffers(part, chain((meta,), result.buffers), tick)
 
 
 def _opened(path: str) -> BinaryIO:

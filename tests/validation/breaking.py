@@ -175,6 +175,57 @@ def _sequence_first(content: bytes) -> bytes:
     return META + encode(start) + content
 
 
+def record(kind: str, **keys: Any) -> Elements:
+    """A directory record of a type; None takes a key away."""
+    usual: Elements = {
+        "OffsetOfTheNextDirectoryRecord": 0,
+        "RecordInUseFlag": 0xFFFF,
+        "OffsetOfReferencedLowerLevelDirectoryEntity": 0,
+        "DirectoryRecordType": kind,
+    }
+    return changed(usual, keys)
+
+
+IMAGE_KEYS: Elements = {
+    "ReferencedFileID": ["IMAGES", "1"],
+    "ReferencedSOPClassUIDInFile": "1.2.840.10008.5.1.4.1.1.2",
+    "ReferencedSOPInstanceUIDInFile": f"{ROOT}.9.1",
+    "ReferencedTransferSyntaxUIDInFile": EXPLICIT,
+    "InstanceNumber": "1",
+}
+STUDY_KEYS: Elements = {
+    "StudyDate": "20260102",
+    "StudyTime": "101500",
+    "StudyID": "1",
+    "StudyDescription": "",
+    "AccessionNumber": "",
+    "StudyInstanceUID": STUDY,
+}
+
+
+def dicomdir(*records: Elements, **module: Any) -> bytes:
+    """A DICOMDIR of some records, whose offsets lead nowhere."""
+    usual: Elements = {
+        "FileSetID": "SET",
+        "OffsetOfTheFirstDirectoryRecordOfTheRootDirectoryEntity": 1,
+        "OffsetOfTheLastDirectoryRecordOfTheRootDirectoryEntity": 1,
+        "FileSetConsistencyFlag": 0,
+        "DirectoryRecordSequence": [*records],
+    }
+    meta = file_meta("1.2.840.10008.1.3.10", f"{ROOT}.8", EXPLICIT)
+    return meta + encode(changed(usual, module))
+
+
+DIRECTORY = dicomdir(
+    record("PATIENT", PatientID="TEST-1", PatientName=""),
+    record("STUDY", **STUDY_KEYS),
+    record("SERIES", Modality="CT", SeriesInstanceUID=f"{ROOT}.2", SeriesNumber="1"),
+    record("IMAGE", **IMAGE_KEYS),
+    record("PRIVATE", PrivateRecordUID=f"{ROOT}.4"),
+    # gone, and so of no type
+    {"OffsetOfTheNextDirectoryRecord": 0, "RecordInUseFlag": 0},
+)
+
 CASES: dict[str, Case] = {
     "part10-not-dicom": Case([b"no image at all, but long enough" * 20], [SOUND]),
     "part10-unreadable": Case([b""], [SOUND]),
@@ -287,6 +338,15 @@ CASES: dict[str, Case] = {
     "frames-dimension": groups(
         lambda _, frames: frames[1]["FrameContentSequence"][0].update(DimensionIndexValues=[1, 2])
     ),
+    "directory-module": Case([dicomdir(FileSetID=None)], [DIRECTORY]),
+    "directory-record": Case(
+        [dicomdir(record("IMAGE", **{**IMAGE_KEYS, "ReferencedSOPClassUIDInFile": None}))],
+        [DIRECTORY],
+    ),
+    "directory-record-type": Case([dicomdir(record("SLICE"))], [DIRECTORY]),
+    "directory-record-key": Case(
+        [dicomdir(record("STUDY", **{**STUDY_KEYS, "StudyInstanceUID": None}))], [DIRECTORY]
+    ),
     "study-patient": two(PatientID="TEST-2"),
     "series-study": two(StudyInstanceUID=f"{STUDY}.1"),
     "series-modality": two(Modality="MR"),
@@ -297,6 +357,14 @@ CASES: dict[str, Case] = {
 
 #: Other ways to break a rule, and what must not be taken for one.
 MORE: dict[str, Case] = {
+    "directory-module": Case([dicomdir(FileSetConsistencyFlag=b"")], [DIRECTORY]),
+    "directory-record": Case(
+        [dicomdir(record("PRIVATE", DirectoryRecordType=""))], [dicomdir(record("PRIVATE"))]
+    ),
+    "directory-record-key": Case(
+        [dicomdir(record("SERIES", Modality="", SeriesInstanceUID="1.2", SeriesNumber="1"))],
+        [dicomdir(record("RAW DATA", ContentDate="20260102", ContentTime="10", InstanceNumber=""))],
+    ),
     "iod-type-1c-missing": Case(
         [file(changed(us(), {"AnatomicRegionSequence": [{"CodeMeaning": "a"}]}))],
         [file(changed(us(), {"AnatomicRegionSequence": [code("1", "SCT", "a")]}))],

@@ -359,6 +359,111 @@ def rtstruct(uid: str = f"{ROOT}.9.7") -> Elements:
     }
 
 
+def rtplan(uid: str = f"{ROOT}.9.9") -> Elements:
+    """A plan of one static beam."""
+    jaws = [
+        {"RTBeamLimitingDeviceType": kind, "LeafJawPositions": ["-50", "50"]} for kind in ("X", "Y")
+    ]
+    first = {
+        "ControlPointIndex": "0",
+        "CumulativeMetersetWeight": "0",
+        "NominalBeamEnergy": "6",
+        "BeamLimitingDevicePositionSequence": jaws,
+        "GantryAngle": "0",
+        "GantryRotationDirection": "NONE",
+        "BeamLimitingDeviceAngle": "0",
+        "BeamLimitingDeviceRotationDirection": "NONE",
+        "PatientSupportAngle": "0",
+        "PatientSupportRotationDirection": "NONE",
+        "TableTopEccentricAngle": "0",
+        "TableTopEccentricRotationDirection": "NONE",
+        "TableTopVerticalPosition": "",
+        "TableTopLongitudinalPosition": "",
+        "TableTopLateralPosition": "",
+        "IsocenterPosition": ["0", "0", "0"],
+        "TableTopPitchAngle": 0.0,
+        "TableTopPitchRotationDirection": "NONE",
+        "TableTopRollAngle": 0.0,
+        "TableTopRollRotationDirection": "NONE",
+    }
+    beam = {
+        "BeamNumber": "1",
+        "BeamName": "Front",
+        "BeamType": "STATIC",
+        "RadiationType": "PHOTON",
+        "TreatmentMachineName": "",
+        "SourceAxisDistance": "1000",
+        "BeamLimitingDeviceSequence": [
+            {"RTBeamLimitingDeviceType": kind, "NumberOfLeafJawPairs": "1"} for kind in ("X", "Y")
+        ],
+        "TreatmentDeliveryType": "TREATMENT",
+        "NumberOfWedges": "0",
+        "NumberOfCompensators": "0",
+        "NumberOfBoli": "0",
+        "NumberOfBlocks": "0",
+        "FinalCumulativeMetersetWeight": "1",
+        "NumberOfControlPoints": "2",
+        "ControlPointSequence": [
+            first,
+            {"ControlPointIndex": "1", "CumulativeMetersetWeight": "1"},
+        ],
+    }
+    return {
+        **common("1.2.840.10008.5.1.4.1.1.481.5", "RTPLAN", uid),
+        "OperatorsName": "",
+        "FrameOfReferenceUID": FRAME,
+        "PositionReferenceIndicator": "",
+        "RTPlanLabel": "PLAN",
+        "RTPlanDate": "20260102",
+        "RTPlanTime": "101500",
+        "RTPlanGeometry": "TREATMENT_DEVICE",
+        "FractionGroupSequence": [
+            {
+                "FractionGroupNumber": "1",
+                "NumberOfFractionsPlanned": "5",
+                "NumberOfBeams": "1",
+                "NumberOfBrachyApplicationSetups": "0",
+                "ReferencedBeamSequence": [{"ReferencedBeamNumber": "1"}],
+            }
+        ],
+        "BeamSequence": [beam],
+        "ApprovalStatus": "UNAPPROVED",
+    }
+
+
+def rtdose(uid: str = f"{ROOT}.9.10") -> Elements:
+    """A dose of two planes."""
+    return {
+        **common("1.2.840.10008.5.1.4.1.1.481.2", "RTDOSE", uid),
+        **pixels(),
+        "BitsStored": 16,
+        "HighBit": 15,
+        "OperatorsName": "",
+        "ContentDate": "20260102",
+        "ContentTime": "101500",
+        "FrameOfReferenceUID": FRAME,
+        "PositionReferenceIndicator": "",
+        "SliceThickness": "",
+        "ImagePositionPatient": ["0", "0", "0"],
+        "ImageOrientationPatient": ["1", "0", "0", "0", "1", "0"],
+        "PixelSpacing": ["2", "2"],
+        "NumberOfFrames": "2",
+        "FrameIncrementPointer": [0x3004000C],
+        "GridFrameOffsetVector": ["0", "3"],
+        "DoseUnits": "GY",
+        "DoseType": "PHYSICAL",
+        "DoseSummationType": "PLAN",
+        "DoseGridScaling": "0.001",
+        "ReferencedRTPlanSequence": [
+            {
+                "ReferencedSOPClassUID": "1.2.840.10008.5.1.4.1.1.481.5",
+                "ReferencedSOPInstanceUID": f"{ROOT}.9.9",
+            }
+        ],
+        "PixelData": ("OW", bytes(256)),
+    }
+
+
 def enhanced_ct(uid: str = f"{ROOT}.9.8") -> Elements:
     """An enhanced CT image of two frames."""
     frame_type = {
@@ -422,5 +527,5 @@ def enhanced_ct(uid: str = f"{ROOT}.9.8") -> Elements:
 
 #: Each kind, by the name of its generator.
 KINDS: dict[str, Callable[[], Elements]] = {
-    each.__name__: each for each in (ct, mr, us, mg, sr, seg, rtstruct, enhanced_ct)
+    each.__name__: each for each in (ct, mr, us, mg, sr, seg, rtstruct, rtplan, rtdose, enhanced_ct)
 }

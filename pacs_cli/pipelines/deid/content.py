@@ -6,7 +6,7 @@ the object withheld.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from pacs_cli.dicom.elements import pick
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ("FACT_TAGS", "check", "content_cleaner", "is_document", "judge_pixels")
 
 _REGIONS = 0x00186011
+_DECIDING = tuple(sorted(FACT_TAGS))
 _PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 
 
@@ -72,7 +73,8 @@ def judge_pixels(
     wants_regions = "pixels" in policy.clean or policy.burned_in == "clean"
     tags = rules.tags | (_PIXELS if rules.rules or wants_regions else frozenset())
     if not tags:
-        return decide(PixelFacts(facts, (), encoding.little), rules, policy.burned_in, False)
+        deciding = tuple(map(facts.get, _DECIDING))
+        return _by_facts(deciding, encoding.little, policy.burned_in)
     found = pick(data, encoding, tags | {_REGIONS})
     if not found.keys() & _PIXELS:
         # there is nothing that something could be written in
@@ -85,6 +87,14 @@ def judge_pixels(
     values = {**found, **facts}
     seen = PixelFacts(values, regions, encoding.little)
     return decide(seen, rules, policy.burned_in, "pixels" in policy.clean)
+
+
+@lru_cache(maxsize=64)
+def _by_facts(values: tuple[bytes | None, ...], little: bool, burned_in: str) -> PixelDecision:
+    """Return what is to be done by `_DECIDING` alone: the same for a whole series."""
+    known = zip(_DECIDING, values, strict=True)
+    facts = {tag: value for tag, value in known if value is not None}
+    return decide(PixelFacts(facts, (), little), DeviceRules(), burned_in, False)
 
 
 def blanked(

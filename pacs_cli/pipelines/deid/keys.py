@@ -7,13 +7,14 @@ another all differ. Nothing has to be remembered for it.
 from __future__ import annotations
 
 import base64
-import hmac
+import hashlib
 import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pacs_cli.errors import InputError, OutputError, UsageError
 
@@ -48,6 +49,21 @@ class Keys:
     span: tuple[int, int] = _AUTO
     patients: Mapping[str, Identity] = field(default_factory=dict, repr=False)
     _uids: dict[bytes, bytes] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def _hmac(self) -> tuple[Any, Any]:
+        """The inner and the outer hash after the key: each use of `hmac` costs thrice its hashing.
+
+        source  RFC 2104
+        """
+        key = self.key if len(self.key) <= 64 else hashlib.sha256(self.key).digest()
+        padded = key.ljust(64, b"\0")
+        inner, outer = (bytes(byte ^ pad for byte in padded) for pad in (0x36, 0x5C))
+        return hashlib.sha256(inner), hashlib.sha256(outer)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what no other process can have: it is made again there."""
+        return {name: value for name, value in self.__dict__.items() if name != "_hmac"}
 
     def uid(self, old: bytes) -> bytes:
         """Return the UID that stands for another, 2.25. and 128 bits of HMAC-SHA-256.
@@ -86,7 +102,11 @@ class Keys:
         return base64.b32encode(self._digest(b"hash", value))[:length]
 
     def _digest(self, purpose: bytes, value: bytes) -> bytes:
-        return hmac.digest(self.key, purpose + b"\0" + value, "sha256")
+        inner, outer = (each.copy() for each in self._hmac)
+        inner.update(purpose + b"\0" + value)
+        outer.update(inner.digest())
+        digest: bytes = outer.digest()
+        return digest
 
 
 def read_key(path: Path | None, environment: Mapping[str, str]) -> bytes | None:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import mmap as mmap_module
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from mmap import MAP_SHARED, PROT_READ, mmap
 from pathlib import Path
 
+from pacs_cli.dicom.mapping import mapped
 from pacs_cli.errors import OutputError
 from pacs_cli.pipelines.placing import place
-
-#: All pages of a file at once, where that can be asked for: one by one they cost twice as much.
-MAP_ALL = MAP_SHARED | getattr(mmap_module, "MAP_POPULATE", 0)
 
 #: Where Linux shows the open files of a process, of which one without a name gets one; not there in
 #: a container without /proc.
 _HANDLES = Path("/proc/self/fd")
+
 #: What the system takes in one call, IOV_MAX.
 _MOST_PIECES = 1024
 
@@ -72,7 +69,7 @@ class Output:
         except OSError as error:
             raise _failure(self._folder, error) from None
 
-    def read(self, size: int) -> bytes | mmap:
+    def read(self, size: int) -> memoryview:
         """Return what is in the file.
 
         raises  OutputError when there is more or less than `size`
@@ -80,7 +77,7 @@ class Output:
         try:
             if os.fstat(self._descriptor).st_size != size:
                 raise OutputError(f"cannot write to {self._folder}: not all of it is there")
-            return mmap(self._descriptor, size, MAP_ALL, PROT_READ)
+            return mapped(self._descriptor, size)
         except OSError as error:
             raise _failure(self._folder, error) from None
 

@@ -324,7 +324,16 @@ class Level:
            such an element stays and nobody wants to know of it
     """
 
-    __slots__ = ("_children", "_policy", "iod", "keeps_private", "mode", "path", "table")
+    __slots__ = (
+        "_children",
+        "_decisions",
+        "_policy",
+        "iod",
+        "keeps_private",
+        "mode",
+        "path",
+        "table",
+    )
 
     def __init__(self, policy: Policy, iod: Iod | None, path: tuple[int, ...], mode: Mode) -> None:
         self._policy = policy
@@ -334,10 +343,16 @@ class Level:
         self.table: dict[int, tuple[str, Decision, bool]] = {}
         self.keeps_private = policy.keeps_private
         self._children: dict[tuple[int, Mode], Level] = {}
+        self._decisions: dict[tuple[int, str, str], Decision] = {}
 
     def decide(self, tag: int, vr: str, creator: str = "") -> Decision:
         """Return what becomes of an element here."""
-        return self._policy.decide(self.iod, (*self.path, tag), vr, creator, self.mode)
+        decision = self._decisions.get((tag, vr, creator))
+        if decision is None:
+            decision = self._policy.decide(self.iod, (*self.path, tag), vr, creator, self.mode)
+            if len(self._decisions) < _MOST_TAGS:
+                self._decisions[tag, vr, creator] = decision
+        return decision
 
     def learn(self, tag: int, entry: tuple[str, Decision, bool]) -> None:
         """Remember what becomes of a public element here."""
@@ -378,8 +393,9 @@ def _by_type(code: str, iod: Iod | None, path: tuple[int, ...]) -> Kind:
         # an overlay goes as a whole
         kind = None
     if code.endswith("U*") and kind in ("1", "1C", "2", "2C"):
-        # its UIDs are replaced; empty, the references beside it (ReferencedSeriesSequence) would be
-        # to nothing, which is against PS3.3 C.12.2
+        # its UIDs are replaced "to maintain IOD conformance" (table E.1-1a). All IODs where it is
+        # of type 2 have the Common Instance Reference Module, which lists what the object refers to
+        # and nothing else (PS3.3 C.12.2): it would list what is referred to nowhere
         return Kind.KEEP
     if kind == "1" or (kind == "1C" and code != "X"):
         return Kind.DUMMY

@@ -241,7 +241,8 @@ def _against(
     policy: Policy,
 ) -> Iterator[str]:
     """Yield what is wrong with an output, given what it was made from."""
-    removed = [*done.removed, *(each for run in done.private for each in removed_from(*run))]
+    private = (each for run in done.all_private() for each in removed_from(*run))
+    removed = [*done.all_removed(), *private]
     gone = {(each.tag, each.value.strip(b" \0")) for each in removed}
     iod = iod_of(mine.header.sop_class_uid)
     for place, (vr, value) in written.elements.items():

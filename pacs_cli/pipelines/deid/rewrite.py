@@ -32,7 +32,7 @@ from pacs_cli.dicom.encoding import (
 from pacs_cli.errors import MalformedDataset
 from pacs_cli.pipelines.deid.changing import LONG_VRS, Context, Found, changed, element, header
 from pacs_cli.pipelines.deid.creators import Creators
-from pacs_cli.pipelines.deid.parts import bounds
+from pacs_cli.pipelines.deid.parts import Parts
 from pacs_cli.pipelines.deid.policy import Decision, Kind, Level, Mode
 from pacs_cli.pipelines.deid.subject import (
     MOST_REMEMBERED,
@@ -40,7 +40,6 @@ from pacs_cli.pipelines.deid.subject import (
     Additions,
     Change,
     ContentCleaner,
-    Part,
     Piece,
     Removed,
     Rewritten,
@@ -52,9 +51,6 @@ _PIXEL_DATA = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 
 #: ContentSequence, and the content items of a step of a specimen's preparation.
 _CONTENT_SEQUENCES = frozenset({0x0040A730, 0x00400612})
-#: Bytes of a part that is compared as a whole.
-_MOST_COMPARED = 64 * 1024
-
 #: Bytes of an element of which it is remembered what becomes of it.
 _MOST_MEMORABLE = 1024
 
@@ -120,37 +116,33 @@ class _Rewriting:
     def whole(self, place: _Place) -> int:
         """Rewrite the whole data set, part by part; return the offset past it.
 
-        A part that is the same as in the file before becomes the same. In a series most are: an
-        element costs a microsecond or two, and comparing a part of eight a third of one.
+        A part that is the same as in the file before becomes the same.
         """
         total, offset, end = self.done, 0, len(self.view)
         key = (place.level, place.encoding)
         parts = self._subject.parts.get(key)
         if parts is None:
-            parts = [Part(tag) for tag in bounds(self.view, place.encoding)]
-            self._subject.parts[key] = parts
-        for part in parts:
-            state = (len(self.pending), place.charset)
+            parts = self._subject.parts[key] = Parts(self.view, place.encoding)
+        number = 0
+        while number < len(parts.all):
+            part, state = parts.all[number], (len(self.pending), place.charset)
             if part.before == state and bytes(self.view[offset : offset + part.size]) == part.raw:
                 total.add(part.done)
                 offset += part.size
                 del self.pending[part.after[0] :]
                 if part.after[1] != place.charset:
                     place = place._replace(charset=part.after[1])
+            elif parts.open(number):
                 continue
-            self.done = Rewritten([])
-            began = offset
-            pieces, _, offset, place = self._elements(offset, end, place, part.until)
-            self.done.pieces = pieces
-            if offset - began <= _MOST_COMPARED:
-                part.raw, part.size = bytes(self.view[began:offset]), offset - began
-                part.before, part.after = state, (len(self.pending), place.charset)
-                self.done.pieces = [
-                    piece if isinstance(piece, bytes) else memoryview(bytes(piece))
-                    for piece in pieces
-                ]
-                part.done = self.done
-            total.add(self.done)
+            else:
+                self.done, began = Rewritten([]), offset
+                pieces, _, offset, place = self._elements(offset, end, place, part.until)
+                self.done.pieces = pieces
+                after = (len(self.pending), place.charset)
+                part.keep(self.view[began:offset], self.done, state, after)
+                total.add(self.done)
+            number += 1
+        parts.settle()
         self.done = Rewritten([])
         pieces, _, offset, place = self._elements(offset, end, place, ITEM)
         if self.done.pixels is not None:

@@ -303,6 +303,23 @@ def _numbers(value: bytes, little: bool) -> _Position:
     return struct.unpack(f"{'<' if little else '>'}{count}L", value[: 4 * count])
 
 
+#: SNOMED RT style codes of the concepts of table E.3.4-1 that it has by their SNOMED CT ones, and
+#: the schemes that these are written in (PS3.16 8.1 and table O-1).
+_SNOMED_RT_SCHEMES = frozenset({"SRT", "SNM3", "99SDM"})
+_SNOMED_RT = {
+    "DD-60002": "116224001",
+    "DF-0068E": "398325003",
+    "DF-0070B": "398164008",
+    "F-00033": "271921002",
+    "F-02455": "160476009",
+    "G-C0E3": "363698007",
+    "G-D320": "397898000",
+    "G-D321": "398201009",
+    "PA-30029": "440252007",
+    "R-42B89": "371524004",
+}
+
+
 @cache
 def _table() -> dict[tuple[str, str], dict[str, Concept]]:
     """Scheme and value -> value type -> row."""
@@ -322,7 +339,11 @@ def _concept_of(item: Item) -> Concept | None:
     scheme = _text(name.value(_SCHEME))
     kind = _kind_of(item)
     for tag in _CODES:
-        rows = _table().get((scheme, _text(name.value(tag))))
+        value = _text(name.value(tag))
+        if scheme in _SNOMED_RT_SCHEMES and value in _SNOMED_RT:
+            rows = _table().get(("SCT", _SNOMED_RT[value]))
+        else:
+            rows = _table().get((scheme, value))
         if rows is not None:
             return rows.get(kind) or next(iter(rows.values()))
     return None

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pacs_cli.dicom.encoding import Encoding
 from pacs_cli.pipelines.deid.keys import Keys
 from pacs_cli.pipelines.deid.policy import Kind, Level
+
+if TYPE_CHECKING:
+    from pacs_cli.pipelines.deid.parts import Parts
 
 #: Bytes of a value that is removed which are kept to be searched for.
 MOST_SEARCHED = 4096
@@ -56,7 +59,7 @@ class Subject:
     words  in lower case, what is taken out of texts that are cleaned
     memo   what became of elements of the patient, by place and character set, then by their bytes:
            in a series most are the same in every file
-    parts  what became of parts of the top level, by kind and encoding
+    parts  what became of parts of the top level in the last file, by kind and encoding
     """
 
     keys: Keys
@@ -67,7 +70,7 @@ class Subject:
     memo: dict[tuple[Level, bytes], dict[bytes, Change]] = field(
         default_factory=dict, repr=False, compare=False
     )
-    parts: dict[tuple[Level, Encoding], list[Part]] = field(
+    parts: dict[tuple[Level, Encoding], Parts] = field(
         default_factory=dict, repr=False, compare=False
     )
 
@@ -98,6 +101,10 @@ class Rewritten:
     dropped  tags of the top level that are gone, `emptied` those that have no value any more
     facts    values of the top level that were asked for
     pixels   which of the pieces is the pixel data of the top level, None without
+    kept     what stays that is not a piece of its own
+    lasting  what became of parts that are the same in many files: `removed` and `private` are
+             theirs too
+    needles  of such a part, once it is known
     """
 
     pieces: list[Piece]
@@ -108,14 +115,31 @@ class Rewritten:
     emptied: set[int] = field(default_factory=set)
     facts: dict[int, bytes] = field(default_factory=dict)
     pixels: int | None = None
+    kept: list[bytes] = field(default_factory=list)
+    is_lasting: bool = False
+    lasting: list[Rewritten] = field(default_factory=list)
+    needles: frozenset[Any] | None = None
+
+    def all_removed(self) -> list[Removed]:
+        """Return every value that is gone, but those of private runs."""
+        return [*self.removed, *(each for part in self.lasting for each in part.removed)]
+
+    def all_private(self) -> list[tuple[bytes, Encoding, bytes]]:
+        """Return every run of private elements that is gone."""
+        return [*self.private, *(each for part in self.lasting for each in part.private)]
 
     def add(self, other: Rewritten) -> None:
         """Take in what became of the part that follows."""
         self.pieces += other.pieces
-        if other.removed:
-            self.removed += other.removed
-        if other.private:
-            self.private += other.private
+        if other.kept:
+            self.kept += other.kept
+        if other.is_lasting:
+            self.lasting.append(other)
+        else:
+            if other.removed:
+                self.removed += other.removed
+            if other.private:
+                self.private += other.private
         if other.uids:
             self.uids.update(other.uids)
         if other.dropped:
@@ -126,20 +150,3 @@ class Rewritten:
             self.facts.update(other.facts)
         if other.pixels is not None:
             self.pixels = other.pixels
-
-
-@dataclass
-class Part:
-    """Some elements of the top level that follow each other, as they were in the last file.
-
-    until   the tag at which they end
-    raw     their bytes, `size` of them, and `done` what became of these
-    before  how many additions were to be made and which character set counted; `after` it the same
-    """
-
-    until: int
-    raw: bytes = b""
-    size: int = 0
-    done: Rewritten = field(default_factory=lambda: Rewritten([]))
-    before: tuple[int, bytes] = (-1, b"")
-    after: tuple[int, bytes] = (-1, b"")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from enum import IntEnum
-from functools import lru_cache
-from mmap import mmap
-from typing import NamedTuple
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
 
 from pacs_cli.dicom.elements import Element, walk
 from pacs_cli.dicom.encoding import Encoding
@@ -89,6 +88,10 @@ class Needle(NamedTuple):
 def needles(done: Rewritten) -> set[Needle]:
     """Return what is to be searched for of values that were removed."""
     found: set[Needle] = set()
+    for part in done.lasting:
+        if part.needles is None:
+            part.needles = frozenset(needles(part))
+        found.update(part.needles)
     for removed in done.removed:
         found.update(_of_removed(removed))
     for run, encoding, charset in done.private:
@@ -353,6 +356,33 @@ def is_excused(residual: Residual, tag: int, vr: str, value: bytes) -> bool:
     return text in whole or len(text) < 16
 
 
+def is_standard_code(*code: bytes) -> bool:
+    """Whether value, scheme and meaning are those of a code of the standard (PS3.16): its words
+    are not of anybody.
+    """
+    if len(code) != 3:
+        return False
+    value, scheme, meaning = (part.strip(b" \0").decode("latin-1") for part in code)
+    return meaning.lower() in _standard_meanings(scheme).get(value, ())
+
+
+@cache
+def _standard_meanings(scheme: str) -> dict[str, set[str]]:
+    """Return code value -> meanings in lower case, of those that the standard's groups have."""
+    try:
+        from pydicom.sr import _concepts_dict
+    except ImportError:
+        # a pydicom that keeps it elsewhere: nothing is excused then
+        return {}
+    concepts: dict[str, Any] = vars(_concepts_dict)["concepts"]
+    groups: dict[str, dict[str, tuple[str, list[int]]]] = concepts.get(scheme, {})
+    known: dict[str, set[str]] = {}
+    for codes in groups.values():
+        for value, (meaning, _) in codes.items():
+            known.setdefault(value, set()).add(meaning.lower())
+    return known
+
+
 #: For the first look at pixel data: printable ASCII, and what else text of any set can be.
 _ASCII_BYTES = bytes(0x20 <= byte < 0x7F for byte in range(256))
 _ANY_BYTES = bytes(byte >= 0x20 for byte in range(256))
@@ -363,7 +393,7 @@ def is_for_pixels(needle: Needle) -> bool:
     return needle.kind is not Class.TERM and len(needle.text) >= LEAST_IN_PIXELS
 
 
-def may_have_text(data: bytes | mmap, start: int, end: int, is_ascii: bool) -> bool:
+def may_have_text(data: bytes | memoryview, start: int, end: int, is_ascii: bool) -> bool:
     """Whether pixel data can hold a text of eight characters.
 
     Every eighth byte is looked at first: where none is of a text no text of eight can be. In images
@@ -373,6 +403,8 @@ def may_have_text(data: bytes | mmap, start: int, end: int, is_ascii: bool) -> b
     """
     table = _ASCII_BYTES if is_ascii else _ANY_BYTES
     # from the second byte on: the more significant one of 16 in the little endian order
-    if b"\1" not in data[start + 1 : end : LEAST_IN_PIXELS].translate(table):
+    # copied first, as each step of a view is a call
+    pixels = bytes(data[start:end])
+    if b"\1" not in pixels[1::LEAST_IN_PIXELS].translate(table):
         return False
-    return b"\1" * LEAST_IN_PIXELS in data[start:end].translate(table)
+    return b"\1" * LEAST_IN_PIXELS in pixels.translate(table)

@@ -7,7 +7,6 @@ pieces between what changes; a piece that has been searched for a value needs no
 from __future__ import annotations
 
 from collections.abc import Iterator
-from mmap import mmap
 
 from pacs_cli.dicom.dictionary import keyword_at
 from pacs_cli.dicom.elements import Element, SequenceEnd, SequenceStart, walk
@@ -22,6 +21,7 @@ from pacs_cli.pipelines.deid.verify import (
     is_excused,
     is_for_pixels,
     is_lasting,
+    is_standard_code,
     items_in,
     may_be_wide,
     may_have_text,
@@ -36,6 +36,8 @@ _MOST = 4096
 #: Between pieces that do not touch: of no character of any set.
 _GAP = b"\xff\0\xff"
 
+
+_CODE_VALUE, _SCHEME, _SCHEME_VERSION, _MEANING = 0x00080100, 0x00080102, 0x00080103, 0x00080104
 
 #: What lets an option or a rule keep a value.
 _MEANT = frozenset({Kind.KEEP, Kind.CHECK_DATE, Kind.AGE, Kind.CLEAN})
@@ -93,7 +95,7 @@ class Watch:
     def residual(
         self,
         done: Rewritten,
-        written: bytes | mmap,
+        written: bytes | memoryview,
         offset: int,
         new: set[Needle],
         encoding: Encoding,
@@ -108,7 +110,7 @@ class Watch:
         What was written anew is not searched: a dummy, a UID or a date that happens to be like one
         that is gone tells nothing. Texts that were cleaned are.
         """
-        kept: list[bytes] = []
+        kept = [*done.kept]
         pixels = None
         for number, piece in enumerate(done.pieces):
             end = offset + len(piece)
@@ -120,7 +122,12 @@ class Watch:
                 is_whole = isinstance(whole, bytes) and len(whole) == len(piece)
                 kept.append(whole if is_whole else bytes(piece))  # type: ignore[arg-type]
             offset = end
+        looked_at: set[tuple[Residual, int]] = set()
         for residual, pieces in self._found(kept, new):
+            # a number stands in many places, and all of them are looked at the first time
+            if (residual, id(pieces)) in looked_at:
+                continue
+            looked_at.add((residual, id(pieces)))
             if all(
                 _may_stay(residual, piece, encoding)
                 for piece in pieces
@@ -135,7 +142,7 @@ class Watch:
         self._remember(kept)
         if pixels is not None and may_have_text(written, *pixels, self._is_ascii):
             wanted = filter(is_for_pixels, self.wanted(done))
-            for _ in search_whole(written[slice(*pixels)].lower(), wanted):
+            for _ in search_whole(bytes(written[slice(*pixels)]).lower(), wanted):
                 return "the pixel data"
         return None
 
@@ -203,9 +210,18 @@ def _where(residual: Residual, done: Rewritten, encoding: Encoding, level: Level
     wanted = (Needle(residual.text, residual.kind),)
     header = b"".join(done.pieces[: done.pixels])
     rest = b"" if done.pixels is None else b"".join(done.pieces[done.pixels + 1 :])
+    code: dict[int, bytes] = {}
     for found, where in _elements(header + rest, encoding, level):
         value = bytes(found.value).lower()
+        if found.tag == _CODE_VALUE:
+            code = {_CODE_VALUE: bytes(found.value)}
+        elif found.tag == _SCHEME and _SCHEME not in code:
+            code[_SCHEME] = bytes(found.value)
+        elif found.tag not in (_SCHEME_VERSION, _MEANING):
+            code = {}
         if not any(search(value, wanted)) or is_excused(residual, found.tag, found.vr, value):
+            continue
+        if found.tag == _MEANING and is_standard_code(*code.values(), bytes(found.value)):
             continue
         decision = where.decide(found.tag, found.vr)
         is_meant = decision.is_listed and decision.kind in _MEANT

@@ -7,7 +7,6 @@ import re
 import stat
 import zlib
 from dataclasses import dataclass, field, replace
-from mmap import PROT_READ, mmap
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +21,7 @@ from pacs_cli.dicom.encoding import (
     tag_text,
 )
 from pacs_cli.dicom.iods import Iod, iod_of
+from pacs_cli.dicom.mapping import CutOff, check_whole, kept_whole, mapped
 from pacs_cli.dicom.part10 import Header, IsDirectory, NotDicom, file_meta, header_of
 from pacs_cli.errors import InputError, OutputError
 from pacs_cli.pipelines.deid.bookkeeping import additions
@@ -35,9 +35,10 @@ from pacs_cli.pipelines.deid.content import (
     replaced_document,
 )
 from pacs_cli.pipelines.deid.keys import Keys
-from pacs_cli.pipelines.deid.output import MAP_ALL, Occupied, Output
+from pacs_cli.pipelines.deid.output import Occupied, Output
 from pacs_cli.pipelines.deid.pixels import PixelDecision
 from pacs_cli.pipelines.deid.policy import Level, Policy
+from pacs_cli.pipelines.deid.quarantine import set_aside
 from pacs_cli.pipelines.deid.rewrite import rewrite
 from pacs_cli.pipelines.deid.subject import (
     Additions,
@@ -131,10 +132,12 @@ class Outcome(NamedTuple):
 class _Object(NamedTuple):
     """A data set, what its file says of it, and whose it is.
 
+    whole   the file; `data` is a part of it, or has been inflated
     pixels  what stands in the place of its pixel data, where that was cleaned
     """
 
     header: Header
+    whole: memoryview
     data: bytes | memoryview
     encoding: Encoding
     level: Level
@@ -172,7 +175,7 @@ class Worker:
 
     def __post_init__(self) -> None:
         self._made: set[Path] = set()
-        self._folders: dict[tuple[Path, str, str, str], Path] = {}
+        self._folders: dict[tuple[str, str, str], Path] = {}
         self._told: tuple[bytes, tuple[Needle, ...]] = (b"", ())
         self._cleaner: ContentCleaner | None = None
         self._has_cleaner = False
@@ -205,6 +208,8 @@ class Worker:
             outcome = Outcome(path, code="not-dicom", message=str(error))
         except OutputError as error:
             return Outcome(path, code="output", message=str(error))
+        except CutOff as error:
+            outcome = Outcome(path, code="unreadable", message=str(error))
         except InputError as error:
             outcome = Outcome(path, code="unparseable", message=str(error))
         except OSError as error:
@@ -218,7 +223,11 @@ class Worker:
         return self._set_aside(outcome._replace(patient=patient, lasting=lasting))
 
     def _one(self, path: str, content: memoryview | None) -> Outcome:
-        found = self._understood(memoryview(_read(path)) if content is None else content)
+        whole = _read(path) if content is None else content
+        with kept_whole(whole):
+            return self._of(path, self._understood(whole))
+
+    def _of(self, path: str, found: _Object) -> Outcome:
         header, policy = found.header, self.settings.policy
         if is_document(header.sop_class_uid):
             return self._document(path, found)
@@ -318,7 +327,7 @@ class Worker:
         level = self._levels.get(sop_class)
         if level is None:
             level = self._levels[sop_class] = self.settings.policy.level(iod)
-        return _Object(header, data, encoding, level, self._subject(data, encoding))
+        return _Object(header, whole, data, encoding, level, self._subject(data, encoding))
 
     def _subject(self, data: bytes | memoryview, encoding: Encoding) -> Subject:
         """Return whose object it is: by PatientID, else by name and birth date, else nobody's."""
@@ -410,6 +419,7 @@ class Worker:
             if settings.verify:
                 written = output.read(outcome.size)
                 self._prove(written, content, done, found, new)
+            check_whole(found.whole)
             if settings.in_place:
                 output.replace(target)
             else:
@@ -420,7 +430,7 @@ class Worker:
 
     def _prove(
         self,
-        written: bytes | mmap,
+        written: bytes | memoryview,
         content: list[Piece],
         done: Rewritten,
         found: _Object,
@@ -501,12 +511,12 @@ class Worker:
         study, series, instance = (identity[tag] for tag in (_STUDY, _SERIES, _SOP_INSTANCE))
         first = subject.pseudonym if settings.names == "pseudonym" else ""
         out = settings.out or Path()
-        folder = self._folders.get((out, first, study, series))
+        folder = self._folders.get((first, study, series))
         if folder is None:
             if len(self._folders) >= _MOST_PATIENTS:
                 self._folders.clear()
             folder = out.joinpath(*filter(None, (_name(first), study, series)))
-            self._folders[out, first, study, series] = folder
+            self._folders[first, study, series] = folder
         return folder / f"{instance}.dcm"
 
     def _mapping(self, done: Rewritten, subject: Subject) -> tuple[tuple[str, ...], ...]:
@@ -523,25 +533,9 @@ class Worker:
         folder = self.settings.quarantine
         if folder is None or outcome.code == "dicomdir":
             return outcome
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            content = Path(outcome.path).read_bytes()
-            number = 0
-            while True:
-                name = Path(outcome.path).name + (f".{number}" if number else "")
-                try:
-                    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-                    descriptor = os.open(folder / name, flags, 0o600)
-                    break
-                except FileExistsError:
-                    number += 1
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "no such name"
-            return outcome._replace(
-                message=f"{outcome.message}; not copied to {folder}: {str(reason).lower()}"
-            )
+        reason = set_aside(outcome.path, folder)
+        if reason:
+            return outcome._replace(message=f"{outcome.message}; not copied to {folder}: {reason}")
         return outcome
 
 
@@ -555,7 +549,7 @@ def mandatory(iod: Iod | None) -> tuple[frozenset[int], frozenset[int]]:
     return valued, valued | {tag for tag, types in kinds.items() if "2" in types}
 
 
-def _read(path: str) -> bytes | mmap:
+def _read(path: str) -> memoryview:
     """Return what is in a file; of a large one the system's own pages, which are not copied.
 
     raises  OSError; InputError when it is no regular file
@@ -566,11 +560,11 @@ def _read(path: str) -> bytes | mmap:
         if not stat.S_ISREG(status.st_mode):
             raise InputError("not a regular file")
         if status.st_size >= _LARGE:
-            return mmap(descriptor, status.st_size, MAP_ALL, PROT_READ)
+            return mapped(descriptor, status.st_size)
         content = os.read(descriptor, status.st_size + 1)
         if len(content) != status.st_size:
             raise InputError("it has changed while it was read")
-        return content
+        return memoryview(content)
     finally:
         os.close(descriptor)
 

@@ -8,8 +8,9 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from pacs_cli.dicom.encoding import encoding_of
-from pacs_cli.dicom.mapping import mapped
+from pacs_cli.dicom.mapping import CutOff, check_whole, mapped
 from pacs_cli.errors import InputError, MalformedDataset
+from pacs_cli.pipelines.validation import directories
 from pacs_cli.pipelines.validation.elements import Pass
 from pacs_cli.pipelines.validation.findings import Finding, Findings, Place
 from pacs_cli.pipelines.validation.frames import FunctionalGroups
@@ -23,8 +24,6 @@ from pacs_cli.pipelines.validation.rules import RULES
 from pacs_cli.pipelines.validation.studies import Identity, References, identity_of
 
 _SOP_CLASS, _SOP_INSTANCE = 0x00080016, 0x00080018
-_DIRECTORY = "1.2.840.10008.1.3.10"
-
 #: Smaller files are read, larger ones mapped: pixel data is hardly looked at.
 _MAP_FROM = 64 * 1024
 
@@ -64,6 +63,17 @@ class FileCheck:
             reason = str(getattr(error, "strerror", None) or error).lower()
             findings.add("part10-unreadable", Place(), reason)
             return Checked(path, findings.all(), False, None)
+        checked = self._checked(path, data, findings)
+        try:
+            check_whole(data)
+        except CutOff as error:
+            # what was found behind its end is not of this file
+            findings = Findings(self._active)
+            findings.add("part10-unreadable", Place(), str(error))
+            return Checked(path, findings.all(), False, None)
+        return checked
+
+    def _checked(self, path: str, data: memoryview, findings: Findings) -> Checked:
         if not is_dicom(bytes(data[:132])):
             findings.add("part10-not-dicom", Place(), "no prefix DICM and no first element")
             return Checked(path, findings.all(), False, None)
@@ -78,7 +88,7 @@ def check_data(data: memoryview, findings: Findings, path: str = "") -> Identity
     except MalformedDataset as error:
         findings.add("data-truncated", Place(), str(error))
         return None
-    if meta.sop_class_uid == _DIRECTORY:
+    if meta.sop_class_uid == directories.SOP_CLASS:
         # its records are no modules of an image; the elements are as everywhere
         _Check(findings, meta, None).run(data)
         return None
@@ -93,6 +103,7 @@ class _Check:
         self._meta = meta
         self._path = path
         self._modules: Modules | None = None
+        self._directory = directories.Directory(findings) if path is None else None
         self._groups = FunctionalGroups(findings)
         self._references = References()
         self._pass = Pass(findings, self._level)
@@ -114,6 +125,8 @@ class _Check:
         if self._modules is None:
             self._modules = Modules(self._findings, self._plan())
         self._modules.check(level)
+        if self._directory is not None:
+            self._directory.check(level)
         check_plane(level, self._findings)
         if level.path:
             self._groups.note(level)

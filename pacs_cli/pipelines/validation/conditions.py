@@ -198,7 +198,7 @@ CONDITIONS: tuple[Condition, ...] = (
     _row("GraphicType", _SR, "Value Type is SCOORD", _text("ValueType", "SCOORD", "SCOORD3D")),
     _row(
         "SegmentationFractionalType",
-        "C.8.20.2",
+        "C.8.20.2.3.2",
         "Segmentation Type is FRACTIONAL",
         _text("SegmentationType", "FRACTIONAL"),
     ),
@@ -210,7 +210,7 @@ CONDITIONS: tuple[Condition, ...] = (
     ),
     _row(
         "SegmentAlgorithmName",
-        "C.8.20.2",
+        "table C.8.20-4",
         "Segment Algorithm Type is not MANUAL",
         _text("SegmentAlgorithmType", "AUTOMATIC", "SEMIAUTOMATIC"),
     ),

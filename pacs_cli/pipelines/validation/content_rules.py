@@ -219,7 +219,7 @@ CONTENT_RULES: tuple[Rule, ...] = (
         "PS3.3 C.7.6.16",
         "A functional group is missing",
         "The frame content of each frame is in its own item; a functional group that is per "
-        "frame at all is in the item of every frame.",
+        "frame at all is in the item of every frame; one that is mandatory in the IOD is there.",
     ),
     Rule(
         "frames-macro-twice",
@@ -235,6 +235,36 @@ CONTENT_RULES: tuple[Rule, ...] = (
         "Dimension Index Values do not fit the dimensions",
         "Each frame has as many index values as Dimension Index Sequence has items, all at "
         "least 1.",
+    ),
+    Rule(
+        "directory-module",
+        _E,
+        "PS3.3 F.3.2.2",
+        "A DICOMDIR lacks what its module demands",
+        "File-set ID and the sequence of records have to be there, the offsets of the first and "
+        "the last record and the consistency flag have a value.",
+    ),
+    Rule(
+        "directory-record",
+        _E,
+        "PS3.3 F.3.2.2",
+        "A directory record lacks what every record has",
+        "It has offsets, a flag and a type; one that refers to a file has its SOP class, instance "
+        "and transfer syntax.",
+    ),
+    Rule(
+        "directory-record-type",
+        _E,
+        "PS3.3 F.5",
+        "A directory record is of no type of the standard",
+        "The types are listed in PS3.3 F.4 and F.5; others are of type PRIVATE, with a UID.",
+    ),
+    Rule(
+        "directory-record-key",
+        _E,
+        "PS3.3 F.5",
+        "A directory record lacks a key of its type",
+        "Each type of record has keys of type 1, which have a value, and of type 2.",
     ),
     Rule(
         "study-patient",

@@ -4,12 +4,43 @@ from __future__ import annotations
 
 from collections import Counter
 
+from pacs_cli.dicom.dictionary import tags_of_keywords
+from pacs_cli.dicom.iods import iod_of
 from pacs_cli.pipelines.validation.findings import Findings, Place
 from pacs_cli.pipelines.validation.levels import MOST_KEPT, Level
 from pacs_cli.pipelines.validation.plans import FRAME_GROUPS, SHARED_GROUPS
 
-_FRAMES = 0x00280008
+_FRAMES, _SOP_CLASS, _SEGMENTATION_TYPE = 0x00280008, 0x00080016, 0x00620001
 _CONTENT, _INDEX_VALUES, _DIMENSIONS = 0x00209111, 0x00209157, 0x00209222
+
+_PLANE = "PixelMeasures PlanePosition PlaneOrientation"
+_X_RAY = "FrameAnatomy FrameVOILUT IrradiationEventIdentification FramePixelDataProperties"
+#: The sequences of the functional groups that are mandatory whatever the object is of, but for the
+#: frame content (tables A.36-2 to A.59-2). A label map has no segment for each frame.
+_MANDATORY = {
+    "enhanced-mr-image": f"{_PLANE} FrameAnatomy MRImageFrameType",
+    "enhanced-ct-image": f"{_PLANE} FrameAnatomy IrradiationEventIdentification CTImageFrameType "
+    "PixelValueTransformation",
+    "enhanced-xa-image": _X_RAY,
+    "enhanced-xrf-image": _X_RAY,
+    "x-ray-3d-angiographic-image": f"{_PLANE} FrameAnatomy FrameVOILUT XRay3DFrameType",
+    "x-ray-3d-craniofacial-image": f"{_PLANE} FrameAnatomy FrameVOILUT XRay3DFrameType",
+    "breast-tomosynthesis-image": f"{_PLANE} FrameAnatomy FrameVOILUT XRay3DFrameType "
+    "PixelValueTransformation",
+    "enhanced-pet-image": f"{_PLANE} FrameAnatomy FrameVOILUT PixelValueTransformation "
+    "RealWorldValueMapping RadiopharmaceuticalUsage PETFrameType",
+    "enhanced-us-volume": "PixelMeasures FrameVOILUT PlanePositionVolume PlaneOrientationVolume "
+    "ImageDataType USImageDescription",
+    "ophthalmic-tomography-image": "PixelMeasures FrameAnatomy",
+    "vl-whole-slide-microscopy-image": "PixelMeasures WholeSlideMicroscopyImageFrameType",
+    "segmentation": "SegmentIdentification",
+}
+
+
+def mandatory(iod: str) -> list[int]:
+    """Return the functional groups that every object of an IOD has, but for the frame content."""
+    words = _MANDATORY.get(iod, "").split()
+    return [tags_of_keywords()[f"{word}Sequence"] for word in words]
 
 
 class FunctionalGroups:
@@ -53,11 +84,21 @@ class FunctionalGroups:
             message = f"{items} items, and it has one"
             self._findings.add("frames-count", Place((SHARED_GROUPS,)), message)
         self._macros()
+        self._mandatory(top)
         dimensions = top.elements.get(_DIMENSIONS)
         for length, place in self._index_lengths.items():
             if isinstance(dimensions, int) and length != dimensions:
                 message = f"{length} index values for {dimensions} dimensions"
                 self._findings.add("frames-dimension", place, message)
+
+    def _mandatory(self, top: Level) -> None:
+        iod = iod_of(top.text(_SOP_CLASS))
+        if iod is None or top.text(_SEGMENTATION_TYPE) == "LABELMAP":
+            return
+        for tag in mandatory(iod.name):
+            if tag not in self._shared and not self._per_frame[tag]:
+                place = Place((SHARED_GROUPS, tag), (1,))
+                self._findings.add("frames-macro-missing", place, "neither shared nor per frame")
 
     def _macros(self) -> None:
         for tag in sorted(self._shared & self._per_frame.keys()):

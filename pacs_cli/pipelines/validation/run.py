@@ -7,7 +7,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from pacs_cli.pipelines.crew import Crew
-from pacs_cli.pipelines.files import Found, Passed
+from pacs_cli.pipelines.files import Found, Passed, find_files
 from pacs_cli.pipelines.validation.check import Checked, FileCheck
 from pacs_cli.pipelines.validation.findings import Finding
 from pacs_cli.pipelines.validation.rules import RULES
@@ -17,6 +17,11 @@ from pacs_cli.pipelines.validation.studies import Studies
 #: others are started, for a few files are done sooner than a process.
 _BATCH, _ALONE = 32, 4
 _NOT_DICOM, _UNREADABLE = "part10-not-dicom", "part10-unreadable"
+
+
+def files_of(paths: Iterable[str], follow: bool) -> Iterator[Found | Passed]:
+    """Yield the files to validate: of a DICOMDIR that is named itself and those it refers to."""
+    return find_files(paths, follow, has_dicomdir=True)
 
 
 class Validated(NamedTuple):

@@ -13,9 +13,13 @@ from pydicom.sequence import Sequence
 
 from pacs_cli.dicom.identifier import quietly
 from pacs_cli.dicom.part10 import probe
+from pacs_cli.pipelines.deid.keys import Keys
 from pacs_cli.pipelines.deid.policy import make_policy
+from pacs_cli.pipelines.deid.run import Run
+from pacs_cli.pipelines.deid.work import Settings
+from pacs_cli.pipelines.files import Found
 from tests import samples
-from tests.pipelines.deid.objects import released, worker
+from tests.pipelines.deid.objects import KEY, released, worker
 from tests.pipelines.deid.pictures import pydicoms, save
 from tests.pipelines.deid.test_structured import report
 from tests.pixels.images import encoded
@@ -85,6 +89,41 @@ def test_three_rows_of_every_real_image_are_blank_and_no_others(tmp_path):
     assert proven > 60
     assert compared > 45
     assert len(refused) < 25, refused
+
+
+def tree(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_several_processes_clean_pixels_and_reports_as_one_does(tmp_path):
+    policy = make_policy(
+        clean=["pixels", "structured", "descriptors", "graphics"],
+        pixel_rules=RULES,
+        documents="replace",
+    )
+    # of several objects with one UID, in different processes, any may be the first
+    small = {
+        samples.header(path).sop_instance_uid: path
+        for path in samples.storable()
+        if path.stat().st_size < 150_000
+    }
+    # more than the first batch, which this process does by itself
+    assert len(small) > 70
+    done = {}
+    for jobs in (1, 2):
+        out = tmp_path / str(jobs)
+        found = [Found(str(path), is_named=True) for path in small.values()]
+        outcomes = list(Run(Settings(policy, Keys(KEY), out), jobs).run(found))
+        told = [(each.path, each.code, each.message, each.warning) for each in outcomes]
+        done[jobs] = told, tree(out)
+    assert done[1] == done[2]
+    told, files = done[1]
+    assert {"", "residual"} <= {code for _, code, _, _ in told}
+    assert len(files) > 50
 
 
 REPORTS = ["reportsi.dcm", "reportsi_with_empty_number_tags.dcm", "test-SR.dcm"]

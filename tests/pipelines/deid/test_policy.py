@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pacs_cli.dicom.iods import iod_of
+from pacs_cli.dicom.iods import iod_of, sop_classes
 from pacs_cli.pipelines.deid.keys import Identity, Keys
-from pacs_cli.pipelines.deid.policy import Kind, make_policy
+from pacs_cli.pipelines.deid.policy import Kind, Mode, make_policy
 from pacs_cli.pipelines.deid.values import cleaned, is_age_told, shifted
 from tests.pipelines.deid.objects import dataset, released, worker, write
 from tests.support import CT
@@ -230,3 +230,36 @@ def test_digest_is_of_what_counts():
         make_policy(retain=["uids", "device"]).digest
         == make_policy(retain=["device", "uids"]).digest
     )
+
+
+def test_references_of_type_2_are_of_iods_that_list_all_they_refer_to():
+    """Why X/Z/U* keeps them: PS3.3 C.12.2 asks for that list to be right."""
+    checked = 0
+    for uid in sop_classes():
+        iod = iod_of(uid)
+        names = {module.name for module in iod.modules}
+        for path in paths_of(iod):
+            if path[-1] not in (0x00081140, 0x00082112):
+                continue
+            types = {attribute.type for _, attribute in iod.attributes_at(path)}
+            if types & {"2", "2C"}:
+                assert "common-instance-reference" in names, (iod.name, path)
+                assert kind_of(iod, path) == Kind.KEEP
+                checked += 1
+            elif types <= {"3"}:
+                assert kind_of(iod, path) == Kind.REMOVE
+    assert checked > 100
+
+
+def paths_of(iod):
+    """Every path of an IOD's attributes."""
+    rows = [((), module.attributes) for module in iod.modules]
+    while rows:
+        path, attributes = rows.pop()
+        for tag, attribute in attributes.items():
+            yield (*path, tag)
+            rows.append(((*path, tag), attribute.items))
+
+
+def kind_of(iod, path):
+    return make_policy().decide(iod, path, "SQ", "", Mode.NORMAL).kind

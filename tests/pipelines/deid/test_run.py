@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from pathlib import Path
+
 import pydicom
 import pytest
 
@@ -64,6 +67,50 @@ def test_parts_that_differ_from_the_file_before_are_seen(tmp_path):
         (alone,) = run(tmp_path / "in" / f"{number}.dcm", tmp_path / f"alone{number}")
         with open(outcome.output, "rb") as one, open(alone.output, "rb") as other:  # noqa: PTH123
             assert one.read() == other.read(), number
+
+
+def test_every_file_of_a_long_series_is_as_if_it_were_alone(tmp_path):
+    chosen = random.Random(7)
+    values = {
+        0x00080005: ("CS", ["ISO_IR 100", "ISO_IR 192"], 0.02),
+        0x00080021: ("DA", ["20260102", "20260103"], 0.05),
+        0x00080070: ("LO", ["Acme", "Acme & Sons", "Gr\xfcn"], 0.03),
+        0x00081030: ("LO", ["Querx protocol", "Another one"], 0.1),
+        0x00100020: ("LO", ["ID-1234567"], 0),
+        0x00180050: ("DS", ["1.25", "2.5", "12.5000"], 0.3),
+        0x00180060: ("DS", ["120", "100"], 0.02),
+        0x00200013: ("IS", [str(number) for number in range(1000)], 1),
+        0x00280030: ("DS", ["1\\1", "2\\2"], 0.01),
+        0x00190010: ("LO", ["ACME 1.1", "ACME 1.2"], 0.05),
+        0x00191001: ("LO", ["Querx private", "Others of it"], 0.3),
+    }
+    now = {tag: options[0] for tag, (_, options, _) in values.items()}
+    for number in range(200):
+        for tag, (_, options, often) in values.items():
+            if chosen.random() < often:
+                now[tag] = chosen.choice(options)
+        left_out = chosen.choice([*values]) if chosen.random() < 0.1 else None
+        more = [element(tag, values[tag][0], now[tag]) for tag in values if tag != left_out]
+        uid = f"1.2.3.{number + 1}"
+        write(tmp_path / "in" / f"{number:03}.dcm", dataset(*more, uid=uid), uid)
+    together = run(tmp_path / "in", tmp_path / "out")
+    assert len(together) == 200
+    for outcome in together:
+        (alone,) = run(outcome.path, tmp_path / "alone")
+        assert alone.code == outcome.code == ""
+        one, other = Path(outcome.output).read_bytes(), Path(alone.output).read_bytes()
+        assert one == other, outcome.path
+
+
+def test_value_that_stays_the_same_in_a_series_is_still_searched_for(tmp_path):
+    """What is known of a part that stays counts for what changes beside it."""
+    for number in range(100):
+        uid, is_last = f"1.2.3.{number + 1}", number == 99
+        comment = "seen by Querxmann" if is_last else f"slice {number}"
+        more = element(0x00081050, "PN", "Querxmann^Petra"), element(0x0018106A, "CS", comment)
+        write(tmp_path / "in" / f"{number:03}.dcm", dataset(*more, uid=uid), uid)
+    outcomes = run(tmp_path / "in", tmp_path / "out")
+    assert [outcome.code for outcome in outcomes] == [""] * 99 + ["residual"]
 
 
 def test_safe_harbor_tells_no_age_of_90_and_no_birth_date(tmp_path):

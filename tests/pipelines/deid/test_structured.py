@@ -108,6 +108,23 @@ def test_every_concept_is_treated_by_the_letter(syntax, depth):
             assert is_gone or str(left[0][keyword].value) != value
 
 
+@pytest.mark.parametrize("scheme", ["SRT", "SNM3", "99SDM"])
+def test_snomed_rt_codes_are_those_of_the_table_in_snomed_ct(scheme):
+    from pydicom.sr._snomed_dict import mapping
+
+    rows = [row for row in CONCEPTS if row.scheme == "SCT"]
+    assert len(rows) > 10
+    for row in rows:
+        old, new = (
+            cleaned(content(row.value_type, value, name))[0]
+            for value, name in ((mapping["SCT"][row.value], scheme), (row.value, "SCT"))
+        )
+        assert (not old) is (not new) is (row.basic == "X"), row
+        for one, other in zip(old, new, strict=True):
+            del one.ConceptNameCodeSequence, other.ConceptNameCodeSequence
+            assert one == other, row
+
+
 @pytest.mark.parametrize("option", ["device", "institution", "patient", "full_dates", "uids"])
 def test_every_option_keeps_what_the_table_says(option):
     rows = [row for row in CONCEPTS if row.options.get(option) == "K"]
@@ -284,3 +301,25 @@ def test_content_of_which_nothing_is_left_is_not_there(tmp_path):
     path = save(tmp_path / "in.dcm", encoded(report(content("TEXT", "121022"))))
     out = released(worker(tmp_path / "out", make_policy(clean=["structured"])).one(str(path)))
     assert "ContentSequence" not in dcmread(out)
+
+
+@pytest.mark.parametrize(
+    ("concept", "is_released"),
+    [
+        (code("121008", "DCM", "Person Observer Name"), True),
+        (code("121008", "DCM", "Person Observer Name Cassandra"), False),
+        (code("121008", "99LOCAL", "Person Observer Name"), False),
+        (code("121012", "DCM", "Person Observer Name"), False),
+    ],
+    ids=["of the standard", "with a word", "of another scheme", "of another code"],
+)
+def test_name_may_be_a_word_of_the_standards_own_meaning_of_a_code(tmp_path, concept, is_released):
+    item = content("CODE", "X-1", "99LOCAL")
+    item.ConceptCodeSequence = Sequence([concept])
+    dataset = report(item)
+    dataset.PatientName = "Observer^Cassandra"
+    path = save(tmp_path / "in.dcm", encoded(dataset))
+    outcome = worker(tmp_path / "out", make_policy(clean=["structured"])).one(str(path))
+    assert (outcome.code, "CodeMeaning" in outcome.message) == (
+        ("", False) if is_released else ("residual", True)
+    )
