@@ -160,12 +160,12 @@ class AuditTrail:
         return sum(waiting for waiting, _ in pairs), sum(lost for _, lost in pairs)
 
     def started(self, seconds: float) -> None:
-        """Tell that the application serves; wait for so long until that is written, or cannot be.
+        """Tell that the application works; wait for so long until that is written, or cannot be.
 
-        Only who wants to serve with an audit trail alone has to wait.
+        Only who wants to work with an audit trail alone has to wait.
         """
         self._add(self._auditor.started(self._now()))
-        if self._gate is not None:
+        if seconds > 0:
             expiry = time.monotonic() + seconds
             for writer in self._writers:
                 writer.await_first(expiry - time.monotonic())
