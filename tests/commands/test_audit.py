@@ -288,9 +288,12 @@ def test_collector_that_is_down_delays_nothing_and_is_said(tmp_path):
     assert f"3 audit messages for {address} are lost: " in said
 
 
-def test_collector_that_is_down_lets_nobody_in_where_it_is_required(tmp_path):
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_collector_that_is_down_lets_nobody_in_where_it_is_required(tmp_path, workers):
+    if workers != "1" and sys.platform != "linux":
+        pytest.skip("processes share an archive on Linux alone")
     address = f"syslog-tls://127.0.0.1:{free_port()}"
-    options = ("--audit", address, "--audit-required")
+    options = ("--audit", address, "--audit-required", "--workers", workers)
     with pacs_storescp(tmp_path / "archive", *options) as archive:
         assert _is_refused(archive)
         archive.stop()
