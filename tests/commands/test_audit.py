@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -335,7 +336,8 @@ def test_audit_file_that_cannot_be_written_ends_it_at_the_start(tmp_path, pacs):
 @pytest.mark.interop
 def test_rsyslog_takes_every_message_over_tls(tmp_path, pki):
     """A collector of the field: rsyslog with TLS, which wants our certificate."""
-    program = require("rsyslogd", "/usr/sbin/rsyslogd")
+    # a copy: where AppArmor has rules for the program in its place, they keep it out of our folder
+    program = shutil.copy(require("rsyslogd", "/usr/sbin/rsyslogd"), tmp_path)
     port, out = free_port(), tmp_path / "collected"
     settings = tmp_path / "rsyslog.conf"
     settings.write_text(
