@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pacs_cli.net.target import Target
     from pacs_cli.net.tls import TlsSettings
     from pacs_cli.pipelines.audit import AuditTrail, Destination
-    from pacs_cli.services.gate import Gate
+    from pacs_cli.services.shutter import Shutter
     from pacs_cli.wire.syslog import Origin
 
 _UDP, _TLS = "syslog://", "syslog-tls://"
@@ -94,7 +94,7 @@ class AuditOptions:
         program: str,
         ae_title: str,
         tls: TlsOptions,
-        gate: Gate | None,
+        shutter: Shutter | None,
         warn: Callable[[str], None],
     ) -> AuditTrail:
         """Return the audit trail of a program, which has written nothing yet.
@@ -110,7 +110,7 @@ class AuditOptions:
         application = Application(program, process, host, ae_title)
         origin = Origin(host, program.replace(" ", "-"), str(process))
         destinations = [self._destination(each, origin, tls, warn) for each in self.audit or ()]
-        return AuditTrail(Auditor(application), destinations, warn, gate)
+        return AuditTrail(Auditor(application), destinations, warn, shutter)
 
     def _destination(
         self, text: str, origin: Origin, tls: TlsOptions, warn: Callable[[str], None]

@@ -130,6 +130,7 @@ class ArchiveSink:
             self._read,
             request.transfer_syntax_uid,
             request.association.calling_ae_title,
+            handler.plans,
         )
         row.path = handler.settings.layout.place(row)
         uid = row.sop_instance_uid

@@ -64,7 +64,7 @@ def source_of(
     def why_not() -> str:
         if is_ending():
             return "it is ending"
-        if settings.gate is not None and settings.gate.is_shut:
+        if settings.shutter is not None and settings.shutter.is_shut:
             return "audit messages cannot be written"
         if total(counts().values()).standing >= settings.max_associations:
             return f"all {settings.max_associations} associations are taken"

@@ -6,20 +6,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from pacs_cli.commands.denial_events import describe_denial
 from pacs_cli.commands.query_events import describe_query
 from pacs_cli.report import Report
-from pacs_cli.services.diagnosis import explain_rejection, explain_status
+from pacs_cli.services.diagnosis import explain_status, name_rejection
 from pacs_cli.services.serving import (
     AssociationEnded,
     AssociationInfo,
     AssociationOpened,
     AssociationRefused,
+    Denied,
     Echoed,
     Found,
     InstanceReceived,
     ProviderEvent,
     Retrieved,
 )
+from pacs_cli.tables import shown_size
 
 if TYPE_CHECKING:
     from pacs_cli.pipelines.hooks import HookCounts
@@ -67,9 +70,12 @@ class EventReport:
                 f"associated, {event.accepted} contexts accepted, {event.refused} refused",
             )
         elif isinstance(event, AssociationRefused):
-            words = explain_rejection(event.result, event.source, event.reason)
+            words = name_rejection(event.result, event.source, event.reason)
             fields = {"result": event.result, "source": event.source, "reason": event.reason}
             self._emit("association_rejected", event.association, fields, f"rejected: {words}")
+        elif isinstance(event, Denied):
+            kind, about, text = describe_denial(event)
+            self._emit(kind, event.association, about, text)
         elif isinstance(event, AssociationEnded):
             self._show_end(event)
         elif isinstance(event, Echoed):
@@ -89,7 +95,7 @@ class EventReport:
             "failed": self._failed,
             "bytes": self._size,
         }
-        text = f"stored {self._stored}, failed {self._failed}, {self._size / 1e6:.1f} MB"
+        text = f"stored {self._stored}, failed {self._failed}, {shown_size(self._size)}"
         if hooks is not None:
             fields["hooks"] = asdict(hooks)
             text += f"; hooks: {hooks.succeeded} ran, {hooks.failed} failed"
@@ -136,6 +142,8 @@ class EventReport:
             "address": association.address,
             "calling_ae_title": association.calling_ae_title,
             "called_ae_title": association.called_ae_title,
+            "user": association.user or None,
+            "tls_subject": association.tls_subject or None,
         }
         self._report.record(kind, {**who, **fields})
         self._report.line(f"{association.calling_ae_title}@{association.address} {text}")

@@ -61,11 +61,18 @@ def say_listening(
 
 def warn_if_open(report: Report, address: str, settings: Settings) -> None:
     """Say so when anybody may store here who reaches us."""
-    is_checked = settings.allow.rules or (settings.tls and settings.tls.is_mutual)
+    access = settings.access
+    is_checked = (
+        settings.allow.rules
+        or (settings.tls and settings.tls.is_mutual)
+        or settings.identification.is_required
+        or "store" not in access.roles[access.default]
+    )
     if not is_checked and address not in _LOOPBACK:
         report.warning(
             f"listening on {address}: every host that reaches it may store here; "
-            "--allow AET@HOST or --tls-ca FILE say who may, --bind 127.0.0.1 keeps to this machine"
+            "--allow AET@HOST, --access FILE or --tls-ca FILE say who may, --bind 127.0.0.1 keeps "
+            "to this machine"
         )
 
 

@@ -7,6 +7,7 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from pacs_cli.admitting import AccessOptions
 from pacs_cli.commands.forwarding import check, forwarding
 from pacs_cli.commands.measuring import Watched, figures_for
 from pacs_cli.commands.provider_events import EventReport
@@ -39,6 +40,7 @@ EXAMPLES = (
     ("pacs storescp 11112 --out archive --json", "the same, one JSON line per event"),
     ("pacs storescp 11112 --out archive --check-called", "refuse other called AE titles"),
     ("pacs storescp 11112 --out in --allow CT1@10.0.0.5 --accept CT,MR", "from one, of two kinds"),
+    ("pacs storescp 11112 --out in --users users --access access.toml", "who may do what"),
     ("pacs storescp 11112 --out in --on-study 'route {path}' --study-idle 30", "act on studies"),
     ("pacs storescp 11112 --out in --qr --move-to WS1@10.0.0.7:104", "answer queries, send too"),
     ("pacs storescp 11112 --out in --forward pacs2", "store and forward"),
@@ -64,6 +66,7 @@ def storescp(
     tls: TlsOptions,
     archive: ArchiveOptions,
     admission: AdmissionOptions,
+    access: AccessOptions,
     queries: QueryOptions,
     forward: ForwardOptions,
     hooks: HookOptions,
@@ -89,7 +92,8 @@ def storescp(
         raise UsageError("no folder to receive into: write --out DIR, or configure archive.out")
     check(forward, archive.duplicate, admission.processes())
     kept, hook_settings = archive.settings(), hooks.settings()
-    settings = audited(admission.provider(where, kept.waits_for_disk), audit)
+    provided = access.guarded(admission.provider(where, kept.waits_for_disk))
+    settings = audited(provided, audit)
     answers_of = queries.answering(where, tls)
     is_told = report.shows_results or hook_settings is not None
     figures = figures_for(metrics)

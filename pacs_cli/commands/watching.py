@@ -31,11 +31,13 @@ PASSING = bytes([signal.SIGHUP]) if hasattr(signal, "SIGHUP") else b""
 
 def audited(settings: Settings, audit: AuditOptions) -> Settings:
     """Return settings with what an audit trail needs, if there is to be one."""
-    from pacs_cli.services.gate import Gate
+    from pacs_cli.services.shutter import Shutter
 
     if not audit.check():
         return settings
-    return replace(settings, is_audited=True, gate=Gate() if audit.is_audit_required else None)
+    return replace(
+        settings, is_audited=True, shutter=Shutter() if audit.is_audit_required else None
+    )
 
 
 @contextmanager
@@ -46,10 +48,10 @@ def auditing(
     if not settings.is_audited:
         yield None
         return
-    trail = audit.trail("pacs storescp", title, tls, settings.gate, report.warning)
+    trail = audit.trail("pacs storescp", title, tls, settings.shutter, report.warning)
     is_failure = True
     try:
-        trail.started(_START_SECONDS if settings.gate is not None else 0.0)
+        trail.started(_START_SECONDS if settings.shutter is not None else 0.0)
         if PASSING:
             signal.signal(signal.SIGHUP, lambda *_: trail.reopen())
         yield trail

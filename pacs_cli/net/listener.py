@@ -205,6 +205,8 @@ def _why_not(error: Exception) -> str:
         isinstance(error, OSError) and error.errno == errno.EADDRNOTAVAIL
     )
     advice = "check the address" if is_address else "choose another port or end what uses it"
+    if isinstance(error, PermissionError):
+        advice = "a port below 1024 needs root; choose one above, as 11112"
     return f"{reason}; {advice}"
 
 

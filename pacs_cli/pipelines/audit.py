@@ -22,8 +22,8 @@ from typing import Protocol
 from pacs_cli.errors import OutputError, PacsError
 from pacs_cli.net.syslog import SyslogTls, SyslogUdp
 from pacs_cli.services.audit import AuditMessage, Auditor
-from pacs_cli.services.gate import Gate
 from pacs_cli.services.serving import ProviderEvent
+from pacs_cli.services.shutter import Shutter
 from pacs_cli.wire.syslog import Origin, message
 
 #: Messages that wait for one destination, and their bytes: hours of a busy archive, as there is one
@@ -140,8 +140,8 @@ class SyslogDestination:
 class AuditTrail:
     """Makes messages of what happens, and has them written. Any thread may call it.
 
-    gate   shut while a destination cannot be written, where that is wanted
-    clock  seconds since the epoch
+    shutter  shut while a destination cannot be written, where that is wanted
+    clock    seconds since the epoch
     """
 
     def __init__(
@@ -149,12 +149,12 @@ class AuditTrail:
         auditor: Auditor,
         destinations: Sequence[Destination],
         warn: Callable[[str], None],
-        gate: Gate | None = None,
+        shutter: Shutter | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._auditor = auditor
         self._clock = clock
-        self._gate = gate
+        self._shutter = shutter
         self._lock = threading.Lock()
         self._writers = [_Writer(each, warn, self._lost, self._judge) for each in destinations]
 
@@ -208,9 +208,9 @@ class AuditTrail:
         return self._auditor.lost(self._now(), count, reason)
 
     def _judge(self) -> None:
-        if self._gate is not None:
+        if self._shutter is not None:
             with self._lock:
-                self._gate.set(self.is_failing)
+                self._shutter.set(self.is_failing)
 
     def _now(self) -> str:
         now = datetime.fromtimestamp(self._clock(), UTC)

@@ -19,8 +19,8 @@ class AssociationInfo:
 
     number       counts the associations of this process, from 1
     address      the peer's IP address; never a name
-    user         of a user identity that was negotiated and checked
-    tls_subject  of the peer's certificate
+    user         the name of a user whose identity was checked; empty for nobody
+    tls_subject  the distinguished name of the peer's certificate, where it had to have one
     """
 
     number: int
@@ -245,6 +245,21 @@ class AssociationRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class Denied:
+    """A peer may not do what it asked for.
+
+    service   association, echo, store, find, move, get or commit
+    status    of the answer; 0 when an association or a presentation context is refused
+    reason    one line for the operator, without secrets
+    """
+
+    association: AssociationInfo
+    service: str
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class AssociationEnded:
     """An association or a connection ended.
 
@@ -315,20 +330,6 @@ class Retrieved:
 
 
 @dataclass(frozen=True, slots=True)
-class Denied:
-    """Something that a peer wanted was denied to it for want of a right.
-
-    service  association, echo, store, find, move, get or commit
-    status   that was answered; 0 for a rejection
-    """
-
-    association: AssociationInfo
-    service: str
-    status: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Queried:
     """A query or a retrieve was asked for; told of an audited provider alone.
 
@@ -388,12 +389,12 @@ class StudyTransferred:
 ProviderEvent = (
     AssociationOpened
     | AssociationRefused
+    | Denied
     | AssociationEnded
     | Echoed
     | InstanceReceived
     | Found
     | Retrieved
-    | Denied
     | Queried
     | StudyTransferred
 )

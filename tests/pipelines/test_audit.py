@@ -16,8 +16,8 @@ from pacs_cli.net.tls import TlsClient, TlsSettings
 from pacs_cli.pipelines import audit
 from pacs_cli.pipelines.audit import AuditFile, AuditTrail, SyslogDestination
 from pacs_cli.services.audit import Application, Auditor
-from pacs_cli.services.gate import Gate
 from pacs_cli.services.serving import AssociationInfo, AssociationRefused
+from pacs_cli.services.shutter import Shutter
 from pacs_cli.wire.syslog import Origin
 from tests.auditing import checked, details, messages, name, names
 from tests.collectors import collecting
@@ -141,15 +141,15 @@ def test_file_that_cannot_be_begun_anew_is_gone_on_with(tmp_path):
 
 
 def test_what_cannot_be_written_waits_in_order(quick):
-    destination, said, gate = Scripted(), [], Gate()
-    trail = AuditTrail(auditor(), [destination], said.append, gate)
+    destination, said, shutter = Scripted(), [], Shutter()
+    trail = AuditTrail(auditor(), [destination], said.append, shutter)
     destination.is_broken = True
     trail.started(10)
-    assert gate.is_shut
+    assert shutter.is_shut
     trail.observe(rejected(1))
     assert destination.written == []
     destination.is_broken = False
-    until(lambda: not gate.is_shut)
+    until(lambda: not shutter.is_shut)
     assert trail.stop(10) == 0
     assert destination.written == [START, ALERT, STOP]
     assert said == [
