@@ -199,4 +199,5 @@ def _place(text: str) -> Target:
             f"cannot use --audit {text}: write a FILE, {_UDP}HOST[:PORT] or {_TLS}HOST[:PORT]"
         )
     standard = UDP_PORT if text.startswith(_UDP) else TLS_PORT
-    return Target(text, host, port or standard, timeouts=Timeouts(connect=_CONNECT))
+    timeouts = Timeouts(connect=_CONNECT)
+    return Target(text, host, port or standard, called_ae_title="syslog", timeouts=timeouts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pacs_cli.commands.auditing import audited
 from pacs_cli.commands.extensions import ExtensionOptions
 from pacs_cli.commands.finding import FindOptions
 from pacs_cli.commands.match_report import MatchReport
@@ -11,6 +12,7 @@ from pacs_cli.commands.query_output import Matches, form_of
 from pacs_cli.commands.query_run import Run
 from pacs_cli.commands.querying import QueryOptions
 from pacs_cli.errors import AssociationError, Exit
+from pacs_cli.observing import AuditOptions
 from pacs_cli.options import NetworkOptions, OutputOptions, PeerOptions, Port, resolve_target
 from pacs_cli.securing import TlsOptions, UserOptions
 from pacs_cli.wire.negotiation import (
@@ -49,6 +51,7 @@ def findscu(
     extensions: ExtensionOptions,
     network: NetworkOptions,
     tls: TlsOptions,
+    audit: AuditOptions,
     user: UserOptions,
     output: OutputOptions,
     port: Port = None,
@@ -77,8 +80,12 @@ def findscu(
     offer = (Proposal(model.sop_class_uid, _SYNTAXES),)
     run = None
     try:
-        with Session(target, offer, negotiation, display.trace, wakeup) as session, waking(wakeup):
-            display.opened(session)
+        with (
+            audited(report, audit, "pacs findscu", target, tls) as ledger,
+            Session(target, offer, negotiation, display.trace, wakeup) as session,
+            waking(wakeup),
+        ):
+            ledger.opened(display.opened)(session)
             extensions.tell(report, session, model)
             matches.announce()
             run = Run(report, matches, Search(session, query, finding.limit, wakeup), saver)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from pacs_cli.commands.auditing import audited
 from pacs_cli.commands.match_report import MatchReport
 from pacs_cli.commands.models import RootOptions
 from pacs_cli.commands.negotiation import Display
 from pacs_cli.commands.querying import KeyOptions
 from pacs_cli.commands.retrieving import Rest, RetrieveOptions, say_relational
 from pacs_cli.errors import Exit, UsageError
+from pacs_cli.observing import AuditOptions
 from pacs_cli.options import (
     NetworkOptions,
     OutputOptions,
@@ -51,6 +53,7 @@ def getscu(
     archive: ArchiveOptions,
     network: NetworkOptions,
     tls: TlsOptions,
+    audit: AuditOptions,
     user: UserOptions,
     output: OutputOptions,
     rest: Rest = None,
@@ -78,17 +81,19 @@ def getscu(
     display, wakeup = Display(report), Wakeup()
     run = RetrieveRun(report, target, model, None, wakeup)
     assert run.arrivals is not None
-    calling = Calling(target, model, wakeup, display.opened, display.trace)
-    planner = Planner(calling, asked, retrieving.batch)
-    say_relational(report, planner.missing)
-    with run, waking(wakeup), open_archive(folder, archive.db, kept) as opened:
-        say_recovered(report, opened.recovered)
-        run.follow(planner.run(has_instances=True, must_tell=False))
-        run.expected = planner.instances
-        rounds = rounds_for(model, planner.requests, planner.instances)
-        get = GetRun(calling, opened.handler, run.arrivals, retrieving.limit)
-        if planner.requests:
-            run.follow(get.run(*rounds))
+    with audited(report, audit, "pacs getscu", target, tls) as ledger:
+        run.arrivals.note = ledger.received
+        calling = Calling(target, model, wakeup, ledger.opened(display.opened), display.trace)
+        planner = Planner(calling, asked, retrieving.batch)
+        say_relational(report, planner.missing)
+        with run, waking(wakeup), open_archive(folder, archive.db, kept) as opened:
+            say_recovered(report, opened.recovered)
+            run.follow(planner.run(has_instances=True, must_tell=False))
+            run.expected = planner.instances
+            rounds = rounds_for(model, planner.requests, planner.instances)
+            get = GetRun(calling, opened.handler, run.arrivals, retrieving.limit)
+            if planner.requests:
+                run.follow(get.run(*rounds))
     return run.exit(retrieving.must_match)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pacs_cli.commands.provider_start import say_recovered, warn_if_open
@@ -60,7 +61,8 @@ def receiving(
     folder = archive.out or where.out
     if folder is None:
         raise UsageError("no folder to receive into: write --out DIR, or configure archive.out")
-    settings = AdmissionOptions(allow=options.allow).provider(where)
+    # what is told for an audit trail is little, and dropped without one
+    settings = replace(AdmissionOptions(allow=options.allow).provider(where), is_audited=True)
     with open_archive(folder, archive.db, archive.settings()) as opened:
         listener = Listener(where.bind, where.port)
         provider = Provider(settings, opened.handler, arrivals.observe)

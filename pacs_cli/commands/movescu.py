@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pacs_cli.commands.auditing import audited
 from pacs_cli.commands.match_report import MatchReport
 from pacs_cli.commands.models import RootOptions
 from pacs_cli.commands.moving import MoveOptions
@@ -9,6 +10,7 @@ from pacs_cli.commands.negotiation import Display
 from pacs_cli.commands.querying import KeyOptions
 from pacs_cli.commands.retrieving import Rest, RetrieveOptions, say_relational
 from pacs_cli.errors import Exit
+from pacs_cli.observing import AuditOptions
 from pacs_cli.options import (
     NetworkOptions,
     OutputOptions,
@@ -53,6 +55,7 @@ def movescu(
     archive: ArchiveOptions,
     network: NetworkOptions,
     tls: TlsOptions,
+    audit: AuditOptions,
     user: UserOptions,
     output: OutputOptions,
     rest: Rest = None,
@@ -76,16 +79,19 @@ def movescu(
     asked = retrieving.asked(model, keys, typed)
     display, wakeup = Display(report), Wakeup()
     run = RetrieveRun(report, target, model, moving.dest, wakeup)
-    calling = Calling(target, model, wakeup, display.opened, display.trace)
-    planner = Planner(calling, asked, retrieving.batch)
-    say_relational(report, planner.missing)
-    with (
-        run,
-        waking(wakeup),
-        moving.destination(report, target, (network, tls), archive, run.arrivals) as move,
-    ):
-        run.follow(planner.run(moving.is_expecting, must_tell=True))
-        run.expected = planner.instances
-        settings = Settings(retrieving.limit, wait, run.arrivals)
-        run.follow(Retrieval(calling, move, settings).run(planner.requests))
+    with audited(report, audit, "pacs movescu", target, tls) as ledger:
+        if run.arrivals is not None:
+            run.arrivals.note = ledger.observe
+        calling = Calling(target, model, wakeup, ledger.opened(display.opened), display.trace)
+        planner = Planner(calling, asked, retrieving.batch)
+        say_relational(report, planner.missing)
+        with (
+            run,
+            waking(wakeup),
+            moving.destination(report, target, (network, tls), archive, run.arrivals) as move,
+        ):
+            run.follow(planner.run(moving.is_expecting, must_tell=True))
+            run.expected = planner.instances
+            settings = Settings(retrieving.limit, wait, run.arrivals)
+            run.follow(Retrieval(calling, move, settings).run(planner.requests))
     return run.exit(retrieving.must_match)

@@ -44,6 +44,7 @@ EXAMPLES = (
     ("pacs storescp 11112 --out in --on-study 'route {path}' --study-idle 30", "act on studies"),
     ("pacs storescp 11112 --out in --qr --move-to WS1@10.0.0.7:104", "answer queries, send too"),
     ("pacs storescp 11112 --out in --forward pacs2", "store and forward"),
+    ("pacs storescp 11112 --out in --audit audit.xml --metrics 9104", "an audit trail, figures"),
     ("pacs storescp 11112 --out in --fault status=A700,every=10", "test a sender's retries"),
 )
 CONFORMANCE = (
@@ -52,7 +53,8 @@ CONFORMANCE = (
     "element, private ones included, is kept as received. Storage Commitment Push Model as SCP "
     "(PS3.4 Annex J). With --qr, Query/Retrieve as SCP (PS3.4 "
     "Annex C): C-FIND, C-MOVE and C-GET of patient root, study root and patient/study only, "
-    "hierarchical or relational."
+    "hierarchical or relational. With --audit, the Audit Trail Message Format, SYSLOG-TLS and "
+    "SYSLOG-UDP profiles (PS3.15 A.5 to A.7)."
 )
 
 #: From SIGTERM to exit: the object in flight is finished and answered, the rest is aborted.

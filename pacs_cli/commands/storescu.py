@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pacs_cli.commands.auditing import audited
 from pacs_cli.commands.negotiation import Display
 from pacs_cli.commands.sending import SendOptions
 from pacs_cli.commands.totals import Totals
 from pacs_cli.errors import Exit, UsageError
+from pacs_cli.observing import AuditOptions
 from pacs_cli.options import (
     EditOptions,
     InputOptions,
@@ -54,6 +58,7 @@ def storescu(
     edits: EditOptions,
     network: NetworkOptions,
     tls: TlsOptions,
+    audit: AuditOptions,
     user: UserOptions,
     output: OutputOptions,
     paths: Annotated[
@@ -101,7 +106,9 @@ def storescu(
         sender = Sending(target, supply, settings, observer, lambda: Loader(editor))
         count = len(found) + len(again) * (sending.repeat - 1)
         size = sum(each.size for each in again) * sending.repeat
-        totals = _send(report, sender, (count, size), sending.report)
+        with audited(report, audit, "pacs storescu", target, tls) as ledger:
+            noted = partial(ledger.sent, loader=Loader(editor))
+            totals = _send(report, sender, (count, size), sending.report, noted)
     return totals.exit
 
 
@@ -113,15 +120,26 @@ def _editor(edits: EditOptions) -> Editor | None:
     return editor_for(edits.assignments or (), edits.uid_suffix)
 
 
-def _send(report: Report, sender: Sending, all_of: tuple[int, int], table: Path | None) -> Totals:
+def _send(
+    report: Report,
+    sender: Sending,
+    all_of: tuple[int, int],
+    table: Path | None,
+    noted: Callable[[Sent], None],
+) -> Totals:
     """Send everything, show it as it is done, and in the end what there is of it.
 
     all_of  how many files and bytes that is
+    noted   told what became of each that was sent
     """
+    from pacs_cli.pipelines.items import Sent
+
     totals = Totals(report, table)
     label = f"sending to {sender.target.called_ae_title}"
 
     def done(entry: Sent | Passed) -> None:
+        if isinstance(entry, Sent):
+            noted(entry)
         totals.add(entry)
         item = getattr(entry, "item", None)
         progress.advance(1, item.header.file_size if item else 0)

@@ -51,7 +51,7 @@ def auditing(
     trail = audit.trail("pacs storescp", title, tls, settings.shutter, report.warning)
     is_failure = True
     try:
-        trail.started(_START_SECONDS)
+        trail.started(_START_SECONDS if settings.shutter is not None else 0.0)
         if PASSING:
             signal.signal(signal.SIGHUP, lambda *_: trail.reopen())
         yield trail

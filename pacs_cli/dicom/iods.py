@@ -151,3 +151,13 @@ def _first_group(tag: int) -> int:
     """Return the tag in group 5000 or 6000 for one of a repeating group (PS3.5 7.6)."""
     group = tag >> 24
     return (tag & 0xFF00FFFF) if group in (0x50, 0x60) else tag
+
+
+def demanded(iod: Iod | None) -> tuple[frozenset[int], frozenset[int]]:
+    """Return the top-level tags of mandatory modules: those of type 1, and of type 1 or 2."""
+    kinds: dict[int, set[str]] = {}
+    for module in iod.mandatory if iod is not None else ():
+        for tag, attribute in module.attributes.items():
+            kinds.setdefault(tag, set()).add(attribute.type)
+    valued = frozenset(tag for tag, types in kinds.items() if "1" in types)
+    return valued, valued | {tag for tag, types in kinds.items() if "2" in types}

@@ -61,6 +61,7 @@ class AuditFile:
     def __init__(self, path: Path) -> None:
         self.name = str(path)
         self._path = path
+        self._is_torn = False
         try:
             self._number = _opened(path)
         except OSError as error:
@@ -75,23 +76,31 @@ class AuditFile:
 
     def write(self, audited: AuditMessage) -> None:
         """Append one line, all of it or nothing."""
-        data = audited.xml.encode() + b"\n"
+        data = b"\n" * self._is_torn + audited.xml.encode() + b"\n"
         written = 0
         before = os.fstat(self._number).st_size
         try:
             while written < len(data):
                 written += os.write(self._number, data[written:])
         except OSError:
-            # the beginning of a line on a full disk would make one with the next
-            if written and os.fstat(self._number).st_size == before + written:
-                os.ftruncate(self._number, before)
+            if written:
+                self._take_back(before, written)
             raise
+        self._is_torn = False
+
+    def _take_back(self, before: int, written: int) -> None:
+        """Take the beginning of a line away, which would make one with the next."""
+        # unless somebody else has written meanwhile, or it cannot be: then a line of its own it is
+        self._is_torn = True
+        if os.fstat(self._number).st_size == before + written:
+            os.ftruncate(self._number, before)
+            self._is_torn = False
 
     def reopen(self) -> None:
         """Go on in the file of that name; in the one that is open when there can be none."""
         number = _opened(self._path)
         os.close(self._number)
-        self._number = number
+        self._number, self._is_torn = number, False
 
     def close(self) -> None:
         """Close the file."""
@@ -160,12 +169,12 @@ class AuditTrail:
         return sum(waiting for waiting, _ in pairs), sum(lost for _, lost in pairs)
 
     def started(self, seconds: float) -> None:
-        """Tell that the application serves; wait for so long until that is written, or cannot be.
+        """Tell that the application works; wait for so long until that is written, or cannot be.
 
-        Only who wants to serve with an audit trail alone has to wait.
+        Only who wants to work with an audit trail alone has to wait.
         """
         self._add(self._auditor.started(self._now()))
-        if self._shutter is not None:
+        if seconds > 0:
             expiry = time.monotonic() + seconds
             for writer in self._writers:
                 writer.await_first(expiry - time.monotonic())

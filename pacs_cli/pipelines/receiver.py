@@ -34,12 +34,14 @@ class Arrivals:
     """What came, by SOP instance UID; told and asked from any thread.
 
     tell     told of each event after it was counted, by the thread that tells us
+    note     told of each event before; may be set
     kept     the objects that are in the archive
     refused  those that are not, with what they were answered
     """
 
     def __init__(self, tell: Callable[[ProviderEvent], None]) -> None:
         self._tell = tell
+        self.note: Callable[[ProviderEvent], None] = lambda _: None
         self._changed = threading.Condition()
         self.kept: dict[str, None] = {}
         self.refused: dict[str, StoreOutcome] = {}
@@ -49,6 +51,7 @@ class Arrivals:
 
     def observe(self, event: ProviderEvent) -> None:
         """Count one event."""
+        self.note(event)
         if isinstance(event, InstanceReceived):
             with self._changed:
                 self._count(event.request.affected_sop_instance_uid, event.outcome)

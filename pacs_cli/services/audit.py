@@ -153,13 +153,9 @@ class Auditor:
         )
         who = event.association
         if event.step is Step.RECEIVED:
-            ends = [*_them(who, SOURCE), self._us(DESTINATION)]
+            ends = self._ends(who, SOURCE, DESTINATION, event.is_ours)
         elif event.receiver is None:
-            ours, theirs = self._us(SOURCE), _them(who, DESTINATION)
-            if event.is_ours:
-                ours = ours._replace(is_requestor=True)
-                theirs = (each._replace(is_requestor=False) for each in theirs)
-            ends = [ours, *theirs]
+            ends = self._ends(who, DESTINATION, SOURCE, event.is_ours)
         else:
             title, host = event.receiver.ae_title, event.receiver.host
             there = Participant(f"{title}@{host}", False, DESTINATION, title, address=host)
@@ -187,7 +183,9 @@ class Auditor:
             f"<ParticipantObjectQuery>{_base64(event.identifier)}</ParticipantObjectQuery>",
             details,
         )
-        ends = [*_them(event.association, SOURCE), self._us(DESTINATION)]
+        ends = self._ends(event.association, SOURCE, DESTINATION, event.is_ours)
+        if event.is_ours:
+            ends = self._ends(event.association, DESTINATION, SOURCE, event.is_ours)
         return self._message(time, outcome, head, ends, query)
 
     def _refused(
@@ -231,6 +229,16 @@ class Auditor:
         )
         severity = Severity.NOTICE if outcome == SUCCESS else Severity.WARNING
         return AuditMessage(time, severity, xml)
+
+    def _ends(
+        self, who: AssociationInfo, theirs: Code, ours: Code, is_ours: bool
+    ) -> list[Participant]:
+        """Return both ends, the source first, of which one wanted what happened."""
+        us = self._us(ours)._replace(is_requestor=is_ours)
+        them = list(_them(who, theirs))
+        if is_ours:
+            them = [each._replace(is_requestor=False) for each in them]
+        return [*them, us] if theirs is SOURCE else [us, *them]
 
     def _us(self, role: Code | None) -> Participant:
         ours = self._application

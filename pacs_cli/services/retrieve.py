@@ -104,7 +104,7 @@ class RetrieveSession(Session):
             **more,
         }
         self._is_cancelling = False
-        self._begin(context_id, field, elements, (identifier,))
+        self._begin_query(context_id, field, elements, identifier)
 
     def _retrieve(self, limit: int | None) -> Iterator[RetrieveResponse]:
         if self._storage is not None:

@@ -85,6 +85,7 @@ class Session:
     phases         seconds for name, TCP, TLS, association and (in the end) release
     priority       of the objects that are sent
     originator     AE title and message id of the C-MOVE that objects are sent for; None for none
+    asked          told of each query: SOP class, transfer syntax, identifier; None for nobody
     One thread uses it.
     """
 
@@ -111,6 +112,7 @@ class Session:
         self.target = target
         self.priority = Priority.MEDIUM
         self.originator: tuple[str, int] | None = None
+        self.asked: Callable[[str, str, bytes], None] | None = None
         self._trace = trace
         self._wakeup = wakeup
         self._message_id = self._wait_number = 0
@@ -241,7 +243,7 @@ class Session:
             "AffectedSOPClassUID": self.contexts[context_id].abstract_syntax,
             "Priority": int(Priority.MEDIUM),
         }
-        self._begin(context_id, CommandField.C_FIND_RQ, elements, (identifier,))
+        self._begin_query(context_id, CommandField.C_FIND_RQ, elements, identifier)
         matches = 0
         while matches != limit and not self._is_woken:
             response = self._find_response(self._patience())
@@ -336,6 +338,15 @@ class Session:
         self._began = time.monotonic()
         self._outstanding = context_id, request
         self._send(context_id, request, data)
+
+    def _begin_query(
+        self, context_id: int, field: CommandField, elements: dict[str, Value], identifier: bytes
+    ) -> None:
+        """Write a request that is a query."""
+        if self.asked is not None:
+            context = self.contexts[context_id]
+            self.asked(context.abstract_syntax, context.transfer_syntax, identifier)
+        self._begin(context_id, field, elements, (identifier,))
 
     def _send(
         self, context_id: int, command: Command, data: Iterable[Buffer] | None = None

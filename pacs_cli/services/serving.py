@@ -335,6 +335,7 @@ class Queried:
 
     identifier  at most the first `MAX_TOLD` bytes of its `size`
     status      that it ended with; None when the peer did not wait for that
+    is_ours     as in `StudyTransferred`; then it was asked, and `status` tells nothing
     """
 
     association: AssociationInfo
@@ -343,6 +344,7 @@ class Queried:
     identifier: bytes = field(repr=False)
     size: int
     status: int | None
+    is_ours: bool = False
 
 
 class Step(StrEnum):

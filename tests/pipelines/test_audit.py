@@ -264,3 +264,27 @@ def test_lost_messages_say_why(quick):
     until(lambda: any("lost" in each for each in destination.told))
     trail.stop(10)
     assert "5 audit messages were lost: nobody listens there" in destination.told
+
+
+def test_line_that_cannot_be_taken_back_does_not_spoil_the_next(tmp_path, monkeypatch):
+    path = tmp_path / "audit"
+    file = AuditFile(path)
+    whole, write, calls = auditor().started("2026-01-01T00:00:00Z"), os.write, []
+
+    def half(number: int, data: bytes) -> int:
+        calls.append(data)
+        if len(calls) == 2:
+            # a program that rotates by copying, between our two writes
+            write(number, b"x")
+            raise OSError(28, "No space left on device")
+        return write(number, data[:100])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", half)
+        with pytest.raises(OSError, match="No space"):
+            file.write(whole)
+    file.write(whole)
+    file.close()
+    first, second = path.read_bytes().splitlines()
+    assert first == whole.xml.encode()[:100] + b"x"
+    assert names([checked(second)]) == [START]

@@ -38,6 +38,7 @@ from tests.auditing import (
     names,
     objects,
     participants,
+    schema,
 )
 from tests.support import CT, EXPLICIT, MR
 
@@ -292,6 +293,22 @@ def test_query_is_told_with_how_it_ended():
     found = told_of(queried(request), Found(WHO, "STUDY", 0xA900, "", 0, 0.1))
     assert [each.status for each in found] == [0xA900]
     assert [each.status for each in told_of(queried(request), ended())] == [None]
+
+
+@pytest.mark.parametrize(
+    ("part", "other"),
+    [
+        ("<ParticipantObjectName/>", ""),
+        ('EventOutcomeIndicator="0"', 'EventOutcomeIndicator="1"'),
+        ('UserIsRequestor="true"', 'UserIsRequestor="yes"'),
+        (' ParticipantObjectID="1.2.3"', ""),
+        (NOW, "yesterday"),
+    ],
+)
+def test_schema_refuses_what_is_no_message(part, other):
+    xml = auditor().of(NOW, transferred(Step.RECEIVED)).xml
+    assert part in xml
+    assert not schema().validate(etree.fromstring(xml.replace(part, other, 1)))
 
 
 def test_every_message_has_another_name():

@@ -26,7 +26,7 @@ from pacs_cli.dicom.encoding import (
     encoding_of,
     tag_text,
 )
-from pacs_cli.dicom.iods import iod_of
+from pacs_cli.dicom.iods import demanded, iod_of
 from pacs_cli.dicom.part10 import Header, header_of
 from pacs_cli.errors import InputError
 from pacs_cli.pipelines.deid.bookkeeping import OURS, PATIENT_IDENTITY_REMOVED
@@ -45,7 +45,6 @@ from pacs_cli.pipelines.deid.verify import (
     search,
     search_whole,
 )
-from pacs_cli.pipelines.deid.work import mandatory
 from pacs_cli.pipelines.files import Found, find_files
 
 _PIXEL_DATA = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
@@ -253,7 +252,7 @@ def _against(
         tags = (*place[:-1:2], place[-1])
         if policy.decide(iod, tags, vr, "", Mode.NORMAL).kind is not Kind.KEEP:
             yield f"{_name(place)} has a value that should be gone"
-    valued, present = mandatory(iod)
+    valued, present = demanded(iod)
     for tag in sorted(present):
         before, after = mine.elements.get((tag,)), written.elements.get((tag,))
         if before is not None and after is None:

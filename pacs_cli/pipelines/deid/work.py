@@ -20,7 +20,7 @@ from pacs_cli.dicom.encoding import (
     encoding_of,
     tag_text,
 )
-from pacs_cli.dicom.iods import Iod, iod_of
+from pacs_cli.dicom.iods import demanded, iod_of
 from pacs_cli.dicom.mapping import CutOff, check_whole, kept_whole, mapped
 from pacs_cli.dicom.part10 import Header, IsDirectory, NotDicom, file_meta, header_of
 from pacs_cli.errors import InputError, OutputError
@@ -471,7 +471,7 @@ class Worker:
         sop_class = found.header.sop_class_uid
         required = self._mandatory.get(sop_class)
         if required is None:
-            required = self._mandatory[sop_class] = mandatory(found.level.iod)
+            required = self._mandatory[sop_class] = demanded(found.level.iod)
         valued, present = required
         gone = (done.dropped & present) | (done.emptied & valued)
         return min(gone) if gone else 0
@@ -537,16 +537,6 @@ class Worker:
         if reason:
             return outcome._replace(message=f"{outcome.message}; not copied to {folder}: {reason}")
         return outcome
-
-
-def mandatory(iod: Iod | None) -> tuple[frozenset[int], frozenset[int]]:
-    """Return the top-level tags of mandatory modules: those of type 1, and of type 1 or 2."""
-    kinds: dict[int, set[str]] = {}
-    for module in iod.mandatory if iod is not None else ():
-        for tag, attribute in module.attributes.items():
-            kinds.setdefault(tag, set()).add(attribute.type)
-    valued = frozenset(tag for tag, types in kinds.items() if "1" in types)
-    return valued, valued | {tag for tag, types in kinds.items() if "2" in types}
 
 
 def _read(path: str) -> memoryview:
