@@ -141,8 +141,9 @@ class EventReport:
             "address": association.address,
             "calling_ae_title": association.calling_ae_title,
             "called_ae_title": association.called_ae_title,
-            "user": association.user or None,
-            "tls_subject": association.tls_subject or None,
         }
-        self._report.record(kind, {**who, **fields})
+        subject = association.tls_subject or None
+        # last, where they move no column
+        proven = {"user": association.user or None, "tls_subject": subject}
+        self._report.record(kind, {**who, **fields, **proven})
         self._report.line(f"{association.calling_ae_title}@{association.address} {text}")
