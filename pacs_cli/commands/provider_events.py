@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from pacs_cli.commands.denial_events import describe_denial
+from pacs_cli.commands.association_events import describe_denial, describe_end
 from pacs_cli.commands.query_events import describe_query
 from pacs_cli.report import Report
 from pacs_cli.services.diagnosis import explain_rejection, explain_status
@@ -73,15 +73,13 @@ class EventReport:
             fields = {"result": event.result, "source": event.source, "reason": event.reason}
             self._emit("association_rejected", event.association, fields, f"rejected: {words}")
         elif isinstance(event, Denied):
-            kind, about, text = describe_denial(event)
-            self._emit(kind, event.association, about, text)
+            self._emit_described(event.association, describe_denial(event))
         elif isinstance(event, AssociationEnded):
-            self._show_end(event)
+            self._emit_described(event.association, describe_end(event))
         elif isinstance(event, Echoed):
             self._emit("echo", event.association, {}, "C-ECHO answered")
         elif isinstance(event, Found | Retrieved):
-            kind, about, text = describe_query(event)
-            self._emit(kind, event.association, about, text)
+            self._emit_described(event.association, describe_query(event))
         else:
             self._show_instance(event)
 
@@ -102,20 +100,6 @@ class EventReport:
                 self._report.warning(f"{left} runs of hooks were left out")
         self._report.summary({**fields, "drained": is_drained}, text)
 
-    def _show_end(self, event: AssociationEnded) -> None:
-        fields = {
-            "how": event.how,
-            "error": event.error or None,
-            "stored": event.stored,
-            "failed": event.failed,
-            "bytes": event.size,
-            "seconds": round(event.seconds, 6),
-        }
-        text = f"{event.how}, stored {event.stored}, failed {event.failed}"
-        if event.error:
-            text += f": {event.error}"
-        self._emit("association_ended", event.association, fields, text)
-
     def _show_instance(self, event: InstanceReceived) -> None:
         outcome, request = event.outcome, event.request
         self._stored += outcome.is_kept
@@ -132,6 +116,12 @@ class EventReport:
             status = explain_status(outcome.status).partition(";")[0]
             text = f"refused {request.affected_sop_instance_uid}: {status}, {outcome.comment}"
         self._emit("instance", request.association, fields, text)
+
+    def _emit_described(
+        self, association: AssociationInfo, described: tuple[str, Mapping[str, object], str]
+    ) -> None:
+        kind, fields, text = described
+        self._emit(kind, association, fields, text)
 
     def _emit(
         self, kind: str, association: AssociationInfo, fields: Mapping[str, object], text: str
