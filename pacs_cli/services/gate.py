@@ -75,7 +75,7 @@ def admit(
     caller = Caller(request.calling_ae_title, about.address, tls, about.user)
     grant = settings.access.grant(caller)
     if not grant.services:
-        raise NotAdmitted(NOT_ALLOWED, f"the role {grant.role} has no service")
+        raise NotAdmitted(NOT_ALLOWED, grant.refusal_of())
     return Admitted(about, grant, response)
 
 

@@ -127,10 +127,12 @@ def test_each_may_do_what_their_role_has(pacs: Pacs, files, workers: int, tmp_pa
         stderr = archive.process.stderr.read()
     assert stderr == ""
     assert denials(archive) == [
-        ("find", None, "the role modality does not have find"),
+        ("find", None, "the role modality (rules[1]) does not have find"),
         # once for the file as it is stored, once for what it could be converted to
-        *[("store", None, "the role research does not have store")] * 2,
-        *[("association", None, "the role deny has no service")] * 3,
+        *[("store", None, "the role research (rules[3]) does not have store")] * 2,
+        ("association", None, "the role deny (default) has no service"),
+        ("association", None, "the role deny (rules[0]) has no service"),
+        ("association", None, "the role deny (default) has no service"),
     ]
     opened = archive.kind("association_opened")
     users = [each["user"] for each in opened]
@@ -168,7 +170,7 @@ def test_refused_user_is_told_without_a_secret(pacs: Pacs, files, level: str, tm
         ("association", None, "unknown user"),
         ("association", None, f"--identity-hook {sys.executable} exited with 1"),
         ("association", None, f"--identity-hook {sys.executable} exited with 1"),
-        ("association", None, "the role deny has no service"),
+        ("association", None, "the role deny (default) has no service"),
     ]
     assert shown.count("the user was not accepted") == 4
     for secret in (PASSCODE, WRONG, TOKEN, "scrypt"):
@@ -203,7 +205,7 @@ def test_certificate_is_told_and_counts(pacs: Pacs, files, pki: Pki, tmp_path: P
     (opened,), (denied,) = archive.kind("association_opened"), archive.kind("denied")
     assert opened["tls_subject"]
     assert denied["tls_subject"]
-    assert denied["reason"] == "the role deny has no service"
+    assert denied["reason"] == "the role deny (default) has no service"
 
 
 # -- the field -----------------------------------------------------------------------------------

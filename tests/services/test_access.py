@@ -305,7 +305,7 @@ def test_every_role_has_its_services_and_no_other(way: str, role: str, pki: Pki)
     }
     assert all(each.association == opened.association for each in denied)
     assert {each.reason for each in denied} == {
-        f"the role {role} does not have {each.service}" for each in denied
+        f"the role {role} (rules[0]) does not have {each.service}" for each in denied
     }
     info = opened.association
     assert info.user == ("doe" if way == "user" else "")
@@ -330,7 +330,9 @@ def test_who_matches_no_rule_is_rejected(way: str, other: dict[str, object], pki
         with Session(running.target(**caller), OFFER) as session:
             assert session.echo(1).status == 0
     assert (caught.value.result, caught.value.source, caught.value.reason) == (1, 1, 3)
-    assert denied == Denied(refused.association, "association", 0, "the role deny has no service")
+    assert denied == Denied(
+        refused.association, "association", 0, "the role deny (default) has no service"
+    )
 
 
 @pytest.mark.parametrize("rule", [{"networks": parse_networks("10.0.0.0/8")}, {"tls": ("Other",)}])
@@ -371,7 +373,7 @@ def test_allow_counts_beside_the_rules():
     assert outcomes == ["accepted", (1, 1, 3), (1, 1, 3)]
     assert [each.reason for each in denied] == [
         "calling AE title and address are not among those allowed",
-        "the role deny has no service",
+        "the role deny (default) has no service",
     ]
 
 
