@@ -264,6 +264,30 @@ def test_pynetdicom_is_checked_and_answered(files):
         assert call(4, b"<assertion/>") == (1, 2, 1)
 
 
+@pytest.mark.interop
+def test_dcmtk_gets_as_a_viewer_and_cannot_store(files, tmp_path: Path):
+    files["access"].write_text(
+        '[[rules]]\nrole = "modality"\naet = "CT1"\n[[rules]]\nrole = "viewer"\naet = "WS*"\n'
+    )
+    (tmp_path / "got").mkdir()
+    with guarded(files) as archive:
+        place = ("127.0.0.1", archive.port)
+        assert run("storescu", "-aet", "CT1", *place, CT_FILE).returncode == 0
+        keys = ("-k", "QueryRetrieveLevel=STUDY", "-k", f"StudyInstanceUID={STUDY}")
+        got = run("getscu", "-aet", "WS1", *place, "-S", *keys, "-od", tmp_path / "got")
+        assert got.returncode == 0, got.stderr
+        assert run("storescu", "-aet", "WS1", *place, CT_FILE).returncode != 0
+        assert run("getscu", "-aet", "CT1", *place, "-S", *keys, "-od", tmp_path).returncode != 0
+        assert run("echoscu", "-aet", "OTHER", *place).returncode != 0
+        archive.stop()
+    assert len(list((tmp_path / "got").iterdir())) == 1
+    assert denials(archive) == [
+        ("store", None, "the role viewer (rules[1]) does not have store"),
+        ("get", None, "the role modality (rules[0]) does not have get"),
+        ("association", None, "the role deny (default) has no service"),
+    ]
+
+
 # -- what is mistyped ----------------------------------------------------------------------------
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fnmatch
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pacs_cli.errors import AssociationRejected
 from pacs_cli.net.tls import TlsClient, TlsServer
@@ -124,6 +128,19 @@ def test_rule_matches_when_every_condition_holds(rule, caller, is_matching):
     if "address" in conditions:
         conditions["networks"] = parse_networks(conditions.pop("address"))
     assert AccessRule("viewer", **conditions).matches(caller) is is_matching
+
+
+LETTERS = st.text("AB*?[].\\n", max_size=8)
+
+
+@settings(max_examples=300, derandomize=True, deadline=None)
+@given(LETTERS, st.text("AB?[].\\n", max_size=8))
+def test_pattern_is_text_but_for_its_asterisks(pattern: str, text: str):
+    # fnmatch knows ? and [ too, which stand for themselves here
+    literal = re.sub(r"[\[?]", lambda found: f"[{found[0]}]", pattern)
+    rule = AccessRule("viewer", users=(pattern,))
+    expected = bool(text) and fnmatch.fnmatchcase(text, literal)
+    assert rule.matches(Caller("A", "::1", None, text)) is expected
 
 
 def test_first_rule_that_matches_counts():
