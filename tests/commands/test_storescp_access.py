@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -14,7 +15,9 @@ import pytest
 from pynetdicom import AE
 from pynetdicom.pdu_primitives import UserIdentityNegotiation
 
+from pacs_cli.admitting import read_access
 from pacs_cli.pipelines.users import Cost, Passcode
+from pacs_cli.services.access import BUILT_IN_ROLES, Caller
 from tests.conftest import Pacs
 from tests.interop.peers import PACS, Archive, pacs_storescp, run
 from tests.pki import Pki
@@ -289,6 +292,32 @@ def test_dcmtk_gets_as_a_viewer_and_cannot_store(files, tmp_path: Path):
 
 
 # -- what is mistyped ----------------------------------------------------------------------------
+
+
+SECURITY = (Path(__file__).parents[2] / "docs" / "security.md").read_text()
+
+
+def test_rules_of_the_documents_are_rules(tmp_path: Path):
+    examples = re.findall(r"```toml\n(.*?)```", SECURITY, re.DOTALL)
+    (example,) = (each for each in examples if "[[rules]]" in each)
+    file = tmp_path / "access.toml"
+    file.write_text(example)
+    access = read_access(file)
+    assert [rule.role for rule in access.rules] == ["deny", "modality", "administrator", "viewer"]
+    callers = [
+        Caller("CT9", "10.0.5.1"),
+        Caller("CT1", "fd00:5::1"),
+        Caller("CT1", "10.0.6.1", None, "doe"),
+        Caller("ANY", "10.0.6.1"),
+    ]
+    roles = [access.grant(each).role for each in callers]
+    assert roles == ["deny", "modality", "viewer", "deny"]
+
+
+def test_roles_of_the_documents_are_the_built_in_ones():
+    rows = re.findall(r"^\| `(\w+)` \| ([a-z, ]+) \|$", SECURITY, re.M)
+    told = {role: frozenset(services.split(", ")) - {"none"} for role, services in rows}
+    assert told == BUILT_IN_ROLES
 
 
 @pytest.mark.parametrize(
