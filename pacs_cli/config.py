@@ -166,12 +166,22 @@ def load(environ: Mapping[str, str], path: Path | None = None) -> Config:
     raises  ConfigError naming the file or variable, the key and the nearest known key
     """
     environment = _environment(environ)
-    named = environ.get("PACS_CONFIG")
-    asked = path or (Path(named) if named else None)
-    file = asked or _default_path(environ)
-    if file is None or (asked is None and not file.exists()):
+    file = path or file_path(environ)
+    is_asked_for = bool(path or environ.get("PACS_CONFIG"))
+    if file is None or not (is_asked_for or file.exists()):
         return Config(environment=environment)
     return _config(read_table(file), environment)
+
+
+def file_path(environ: Mapping[str, str]) -> Path | None:
+    """Return where the configuration file is or would be; None without a home."""
+    named = environ.get("PACS_CONFIG")
+    return Path(named) if named else _default_path(environ)
+
+
+def checked(values: Mapping[str, Any], file: Path) -> Config:
+    """Return what the tables of a file say; raises ConfigError as `load`."""
+    return _config(Table(file, values, ""), Settings())
 
 
 def ae_title(value: object) -> str:
@@ -362,9 +372,12 @@ def read_table(file: Path) -> Table:
         with file.open("rb") as stream:
             return Table(file, tomllib.load(stream), "")
     except OSError as error:
-        raise ConfigError(f"cannot read {file}: {error.strerror or error}") from None
+        raise ConfigError(
+            f"cannot read {file}: {error.strerror or error}; check PACS_CONFIG, or write one with "
+            "pacs config init"
+        ) from None
     except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError alike
-        raise ConfigError(f"cannot read {file}: not TOML: {error}") from None
+        raise ConfigError(f"cannot read {file}: not TOML: {error}; correct it there") from None
 
 
 def _config(top: Table, environment: Settings) -> Config:

@@ -105,8 +105,8 @@ class TlsOptions:
         ),
     ] = False
 
-    def settings(self, known: configuration.Tls | None = None) -> TlsSettings | None:
-        """Return what was typed, filled from a configuration; None when neither wants TLS."""
+    def typed(self) -> configuration.Tls | None:
+        """Return what was typed; None when that is nothing of TLS."""
         typed = configuration.Tls(
             self.ca,
             self.certificate,
@@ -117,9 +117,14 @@ class TlsOptions:
             self.server_name,
             self.is_anonymous or None,
         )
-        if known is None and not self.is_wanted and typed == configuration.Tls():
+        return typed if self.is_wanted or typed != configuration.Tls() else None
+
+    def settings(self, known: configuration.Tls | None = None) -> TlsSettings | None:
+        """Return what was typed, filled from a configuration; None when neither wants TLS."""
+        typed = self.typed()
+        if known is None and typed is None:
             return None
-        layer = typed.over(known or configuration.Tls())
+        layer = (typed or configuration.Tls()).over(known or configuration.Tls())
         return TlsSettings(
             layer.ca,
             layer.certificate,
@@ -144,7 +149,7 @@ class UserOptions:
             "--user",
             metavar="NAME",
             help="Say that this user calls.",
-            rich_help_panel="User identity",
+            rich_help_panel="Identity",
         ),
     ] = None
     passcode_file: Annotated[
@@ -153,7 +158,7 @@ class UserOptions:
             "--user-pass-file",
             metavar="FILE",
             help="File whose first line is the user's passcode; or set PACS_USER_PASS.",
-            rich_help_panel="User identity",
+            rich_help_panel="Identity",
         ),
     ] = None
     kerberos: Annotated[
@@ -162,7 +167,7 @@ class UserOptions:
             "--kerberos",
             metavar="FILE",
             help="Present the Kerberos service ticket in this file instead of a name.",
-            rich_help_panel="User identity",
+            rich_help_panel="Identity",
         ),
     ] = None
     saml: Annotated[
@@ -171,7 +176,7 @@ class UserOptions:
             "--saml",
             metavar="FILE",
             help="Present the SAML assertion in this file.",
-            rich_help_panel="User identity",
+            rich_help_panel="Identity",
         ),
     ] = None
     jwt: Annotated[
@@ -180,7 +185,7 @@ class UserOptions:
             "--jwt",
             metavar="FILE",
             help="Present the JSON Web Token in this file.",
-            rich_help_panel="User identity",
+            rich_help_panel="Identity",
         ),
     ] = None
     is_confirmed: Annotated[
@@ -188,7 +193,7 @@ class UserOptions:
         typer.Option(
             "--user-response",
             help="Ask the peer to confirm the user, and end when it does not.",
-            rich_help_panel="User identity",
+            rich_help_panel="Identity",
         ),
     ] = False
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from pacs_cli.commands.association_events import describe_denial, describe_end
 from pacs_cli.commands.query_events import describe_query
 from pacs_cli.report import Report
-from pacs_cli.services.diagnosis import explain_rejection, explain_status
+from pacs_cli.services.diagnosis import explain_status, name_rejection
 from pacs_cli.services.serving import (
     AssociationEnded,
     AssociationInfo,
@@ -22,6 +22,7 @@ from pacs_cli.services.serving import (
     ProviderEvent,
     Retrieved,
 )
+from pacs_cli.tables import shown_size
 
 if TYPE_CHECKING:
     from pacs_cli.pipelines.hooks import HookCounts
@@ -50,17 +51,17 @@ class EventReport:
     """Shows events as they happen, from any thread, and counts them for the last line."""
 
     def __init__(
-        self, report: Report, first: Callable[[ProviderEvent], None] | None = None
+        self, report: Report, first: Sequence[Callable[[ProviderEvent], None]] = ()
     ) -> None:
-        """Show on `report`; `first` is told each event before, as showing may fail."""
+        """Show on `report`; `first` are told each event before, as showing may fail."""
         self._report = report
         self._first = first
         self._stored = self._failed = self._size = 0
 
     def show(self, event: ProviderEvent) -> None:
         """Show one event. UIDs, titles and sizes only: never a name or an id of a patient."""
-        if self._first is not None:
-            self._first(event)
+        for observe in self._first:
+            observe(event)
         if isinstance(event, AssociationOpened):
             self._emit(
                 "association_opened",
@@ -69,7 +70,7 @@ class EventReport:
                 f"associated, {event.accepted} contexts accepted, {event.refused} refused",
             )
         elif isinstance(event, AssociationRefused):
-            words = explain_rejection(event.result, event.source, event.reason)
+            words = name_rejection(event.result, event.source, event.reason)
             fields = {"result": event.result, "source": event.source, "reason": event.reason}
             self._emit("association_rejected", event.association, fields, f"rejected: {words}")
         elif isinstance(event, Denied):
@@ -80,7 +81,7 @@ class EventReport:
             self._emit("echo", event.association, {}, "C-ECHO answered")
         elif isinstance(event, Found | Retrieved):
             self._emit_described(event.association, describe_query(event))
-        else:
+        elif isinstance(event, InstanceReceived):
             self._show_instance(event)
 
     def ended(self, is_drained: bool, hooks: HookCounts | None = None) -> None:
@@ -92,7 +93,7 @@ class EventReport:
             "failed": self._failed,
             "bytes": self._size,
         }
-        text = f"stored {self._stored}, failed {self._failed}, {self._size / 1e6:.1f} MB"
+        text = f"stored {self._stored}, failed {self._failed}, {shown_size(self._size)}"
         if hooks is not None:
             fields["hooks"] = asdict(hooks)
             text += f"; hooks: {hooks.succeeded} ran, {hooks.failed} failed"

@@ -1,7 +1,8 @@
-"""What `storescp` says at its start: where it listens, and what it had to put right."""
+"""What `storescp` says at its start: where it listens, what it put right; and its signals."""
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 from pacs_cli.options import move_destinations
@@ -73,3 +74,17 @@ def warn_if_open(report: Report, address: str, settings: Settings) -> None:
             "--allow AET@HOST, --access FILE or --tls-ca FILE say who may, --bind 127.0.0.1 keeps "
             "to this machine"
         )
+
+
+def stop_on_signals(listener: Listener) -> list[int]:
+    """Stop the listener on SIGTERM and Ctrl-C; the returned list gets the signals that came."""
+    came: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        came.append(number)
+        listener.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, note)
+    signal.set_wakeup_fd(listener.wake_descriptor, warn_on_full_buffer=False)
+    return came

@@ -6,7 +6,7 @@ source  PS3.4 C.4.1 and C.5, PS3.7 9.1.2
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -15,7 +15,13 @@ from pacs_cli.errors import OutputError
 from pacs_cli.net.target import Target
 from pacs_cli.services.commitment import PUSH_MODEL
 from pacs_cli.services.conversation import Conversation
-from pacs_cli.services.serving import Found, Library, QueryRefused, QueryRequest
+from pacs_cli.services.serving import (
+    Found,
+    Library,
+    QueryRefused,
+    QueryRequest,
+    StudyTransferred,
+)
 from pacs_cli.wire.command import CommandField, Value
 from pacs_cli.wire.negotiation import (
     EXPLICIT_VR_LITTLE_ENDIAN,
@@ -58,10 +64,12 @@ class QueryRetrieve:
 
     library       knows what is held
     destinations  AE title -> where a C-MOVE may send to; nowhere else
+    tell          told what is going to be sent and what was, by study; None when nobody asks
     """
 
     library: Library
     destinations: Mapping[str, Target] = field(default_factory=dict)
+    tell: Callable[[StudyTransferred], None] | None = None
 
 
 class Identifier:

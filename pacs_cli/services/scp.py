@@ -58,6 +58,7 @@ from pacs_cli.services.serving import (
     StoreRequest,
 )
 from pacs_cli.services.settings import Settings
+from pacs_cli.services.transfers import Studies, queried
 from pacs_cli.wire.association import (
     Aborted,
     Association,
@@ -115,8 +116,9 @@ class Provider:
             settings = replace(settings, policy=with_commitment(settings.policy))
         self.settings = settings
         self.handler = handler
-        self.observe = observe
-        self.queries = queries
+        self.observe = Studies(observe).observe if settings.is_audited else observe
+        told = self.observe if settings.is_audited else None
+        self.queries = queries and replace(queries, tell=told)
         self.wakeup = Wakeup()
         self.baton = Baton()
         self._lock = threading.Lock()
@@ -141,7 +143,9 @@ class Provider:
     def admit(self, connection: _Connection) -> bool:
         """Take one of the places for associations, if one is free."""
         with self._lock:
-            if self.is_draining:
+            if self.is_draining or (
+                self.settings.shutter is not None and self.settings.shutter.is_shut
+            ):
                 return False
             # first taken, then counted: two processes may both find it full, never both one left
             self._places[self._place] += 1
@@ -533,6 +537,8 @@ class _Connection:
             bytes(identifier.data),
             negotiated_for(self._association.associate_answer, context.abstract_syntax),
         )
+        if self._provider.settings.is_audited:
+            self._provider.observe(queried(request))
         patience = self._provider.settings.limits.idle
         conversation = Conversation(
             self._channel, context_id, command, lambda: self._provider.is_draining, patience

@@ -10,6 +10,7 @@ from pacs_cli.services.access import EVERYTHING, Access
 from pacs_cli.services.admission import Allow
 from pacs_cli.services.faults import FaultPlan
 from pacs_cli.services.identity import Identification
+from pacs_cli.services.shutter import Shutter
 from pacs_cli.wire.association import Limits
 from pacs_cli.wire.negotiation import Policy
 
@@ -29,6 +30,8 @@ class Settings:
     faults              what to do wrong on purpose; nothing unless told
     tls                 answers with TLS alone; None for plain TCP
     handler_waits       whether what takes the objects waits, as for a disk: others work meanwhile
+    is_audited          whether queries, and what went over an association by study, are told, too
+    shutter             while it is shut every association is one too many
     """
 
     policy: Policy
@@ -42,3 +45,5 @@ class Settings:
     faults: FaultPlan = field(default_factory=FaultPlan)
     tls: TlsServer | None = None
     handler_waits: bool = True
+    is_audited: bool = False
+    shutter: Shutter | None = None

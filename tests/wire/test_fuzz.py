@@ -78,8 +78,12 @@ def mutated(data: bytes, changes: Changes) -> bytes:
 
 
 def check(role: Role, changes: Changes, sizes: list[int]) -> None:
+    """Feed what was mutated, in parts."""
+    feed(role, mutated(ASKED if role is Role.ACCEPTOR else REPLIED, changes), sizes)
+
+
+def feed(role: Role, data: bytes, sizes: list[int]) -> None:
     """Feed in parts as a driver would, reading into the association's own space."""
-    data = mutated(ASKED if role is Role.ACCEPTOR else REPLIED, changes)
     reacting = answered if role is Role.ACCEPTOR else calling
     tracemalloc.start()
     try:
