@@ -30,6 +30,8 @@ class Display:
             for title, pdu in (("->", session.request), ("<-", session.answer)):
                 for line in _pdu_lines(pdu):
                     self._report.debug(f"{title} {line}")
+        if session.answer.user_information.user_identity_response is not None:
+            self._report.note(f"{session.target} confirmed who we are")
         if self._report.is_verbose:
             self._report.table(
                 f"negotiated with {session.target}", _COLUMNS, _rows(session), to_stderr=True

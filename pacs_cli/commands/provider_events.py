@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from pacs_cli.commands.denial_events import describe_denial
+from pacs_cli.commands.association_events import describe_denial, describe_end
 from pacs_cli.commands.query_events import describe_query
 from pacs_cli.report import Report
 from pacs_cli.services.diagnosis import explain_status, name_rejection
@@ -74,15 +74,13 @@ class EventReport:
             fields = {"result": event.result, "source": event.source, "reason": event.reason}
             self._emit("association_rejected", event.association, fields, f"rejected: {words}")
         elif isinstance(event, Denied):
-            kind, about, text = describe_denial(event)
-            self._emit(kind, event.association, about, text)
+            self._emit_described(event.association, describe_denial(event))
         elif isinstance(event, AssociationEnded):
-            self._show_end(event)
+            self._emit_described(event.association, describe_end(event))
         elif isinstance(event, Echoed):
             self._emit("echo", event.association, {}, "C-ECHO answered")
         elif isinstance(event, Found | Retrieved):
-            kind, about, text = describe_query(event)
-            self._emit(kind, event.association, about, text)
+            self._emit_described(event.association, describe_query(event))
         elif isinstance(event, InstanceReceived):
             self._show_instance(event)
 
@@ -103,20 +101,6 @@ class EventReport:
                 self._report.warning(f"{left} runs of hooks were left out")
         self._report.summary({**fields, "drained": is_drained}, text)
 
-    def _show_end(self, event: AssociationEnded) -> None:
-        fields = {
-            "how": event.how,
-            "error": event.error or None,
-            "stored": event.stored,
-            "failed": event.failed,
-            "bytes": event.size,
-            "seconds": round(event.seconds, 6),
-        }
-        text = f"{event.how}, stored {event.stored}, failed {event.failed}"
-        if event.error:
-            text += f": {event.error}"
-        self._emit("association_ended", event.association, fields, text)
-
     def _show_instance(self, event: InstanceReceived) -> None:
         outcome, request = event.outcome, event.request
         self._stored += outcome.is_kept
@@ -134,6 +118,12 @@ class EventReport:
             text = f"refused {request.affected_sop_instance_uid}: {status}, {outcome.comment}"
         self._emit("instance", request.association, fields, text)
 
+    def _emit_described(
+        self, association: AssociationInfo, described: tuple[str, Mapping[str, object], str]
+    ) -> None:
+        kind, fields, text = described
+        self._emit(kind, association, fields, text)
+
     def _emit(
         self, kind: str, association: AssociationInfo, fields: Mapping[str, object], text: str
     ) -> None:
@@ -142,8 +132,9 @@ class EventReport:
             "address": association.address,
             "calling_ae_title": association.calling_ae_title,
             "called_ae_title": association.called_ae_title,
-            "user": association.user or None,
-            "tls_subject": association.tls_subject or None,
         }
-        self._report.record(kind, {**who, **fields})
+        subject = association.tls_subject or None
+        # last, where they move no column
+        proven = {"user": association.user or None, "tls_subject": subject}
+        self._report.record(kind, {**who, **fields, **proven})
         self._report.line(f"{association.calling_ae_title}@{association.address} {text}")

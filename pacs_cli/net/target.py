@@ -61,7 +61,8 @@ class Target:
     @property
     def is_here(self) -> bool:
         """Whether its host is this machine by its name."""
-        return self.host in ("localhost", "::1") or self.host.startswith("127.")
+        is_number = self.host.replace(".", "").isdigit()
+        return self.host in ("localhost", "::1") or (is_number and self.host.startswith("127."))
 
     def __str__(self) -> str:
         return f"{self.called_ae_title} ({self.address})"

@@ -129,8 +129,8 @@ class Users:
         return Identified(name)
 
     def _nobody(self) -> Passcode:
-        costs = [each.cost for each in self.passcodes.values()] or [COST]
-        return Passcode(costs[0], bytes(_SALT), bytes(_HASH))
+        first = next(iter(self.passcodes.values()), None)
+        return Passcode(first.cost if first else COST, bytes(_SALT), bytes(_HASH))
 
 
 def read_users(path: Path) -> Users:

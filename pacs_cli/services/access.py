@@ -69,18 +69,23 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What one peer may do; `role` is the name of that, for the operator."""
+    """What one peer may do.
+
+    role, origin  of what name that is and where it comes from, for the operator
+    """
 
     role: str
     services: frozenset[str]
+    origin: str = "default"
 
     def allows(self, service: str) -> bool:
         """Whether a service may be used."""
         return service in self.services
 
-    def refusal_of(self, service: str) -> str:
-        """Return why a service is refused, for the operator."""
-        return f"the role {self.role} does not have {service}"
+    def refusal_of(self, service: str = "") -> str:
+        """Return why a service is refused, or all of them, for the operator."""
+        lack = f"does not have {service}" if service else "has no service"
+        return f"the role {self.role} ({self.origin}) {lack}"
 
 
 #: Of who has not been let in yet.
@@ -134,9 +139,11 @@ class Access:
 
     def grant(self, caller: Caller) -> Grant:
         """Return what a peer may do, by the first rule that it matches; any thread may ask."""
-        matching = (rule.role for rule in self.rules if rule.matches(caller))
-        role = next(matching, self.default)
-        return Grant(role, self.roles[role])
+        for number, rule in enumerate(self.rules):
+            if rule.matches(caller):
+                # as messages about the file have it
+                return Grant(rule.role, self.roles[rule.role], f"rules[{number}]")
+        return Grant(self.default, self.roles[self.default])
 
 
 #: Where there are no rules.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from pacs_cli.errors import LocalProtocolError
 from pacs_cli.net.channel import Wakeup
 from pacs_cli.net.tls_peer import TlsPeer
 from pacs_cli.services.access import Caller, Grant, permitted
@@ -17,6 +18,7 @@ from pacs_cli.services.serving import AssociationInfo
 from pacs_cli.services.settings import Settings
 from pacs_cli.wire.negotiation import answer_contexts
 from pacs_cli.wire.pdu import AssociateAccept, AssociateRequest
+from pacs_cli.wire.userinfo import UserInformation, encode_user_information
 
 #: Called AE title not recognised (PS3.8 table 9-21).
 _NOT_US = (1, 1, 7)
@@ -73,7 +75,7 @@ def admit(
     caller = Caller(request.calling_ae_title, about.address, tls, about.user)
     grant = settings.access.grant(caller)
     if not grant.services:
-        raise NotAdmitted(NOT_ALLOWED, f"the role {grant.role} has no service")
+        raise NotAdmitted(NOT_ALLOWED, grant.refusal_of())
     return Admitted(about, grant, response)
 
 
@@ -83,7 +85,10 @@ def answer_to(
     settings: Settings,
     queries: QueryRetrieve | None,
 ) -> tuple[AssociateAccept, list[str]]:
-    """Return the answer that accepts, and the services that are served but refused to this peer."""
+    """Return the answer that accepts, and the services that are served but refused to this peer.
+
+    raises  NotAdmitted when what is to be answered does not fit
+    """
     grant, denied = admitted.grant, set[str]()
     policy = permitted(settings.policy, grant, request, queries is not None, denied)
     information = answer_user_information(
@@ -97,6 +102,22 @@ def answer_to(
         request.called_ae_title,
         request.calling_ae_title,
         answer_contexts(request, policy),
-        replace(information, user_identity_response=admitted.response),
+        _with_response(information, admitted.response),
     )
     return answer, sorted(denied)
+
+
+def _with_response(information: UserInformation, response: bytes | None) -> UserInformation:
+    """Return what is negotiated with the response to a user; NotAdmitted when that is too long.
+
+    What else is negotiated is as long as the peer has made it.
+    """
+    information = replace(information, user_identity_response=response)
+    if response:
+        try:
+            encode_user_information(information)
+        except LocalProtocolError:
+            raise NotAdmitted(
+                NOT_AUTHENTICATED, "the response to its user does not fit beside what it negotiates"
+            ) from None
+    return information

@@ -381,7 +381,7 @@ class _Connection:
             self._association.abort(2, 6)
             raise PeerProtocolError(f"{command.name} where a request belongs")
         context = self._association.contexts[context_id]
-        refusal = self._refusal_of(command)
+        refusal = denial = self._denial_of(command)
         if context.abstract_syntax == PUSH_MODEL and command.field in _COMMITMENT:
             self._begin_store(context_id, command, refusal, Identifier())
             return
@@ -389,7 +389,7 @@ class _Connection:
             refusal = SOP_CLASS_NOT_SUPPORTED, "SOP class is not that of the context"
         if command.field == CommandField.C_STORE_RQ:
             if not command.has_data_set:
-                refusal = refusal or (CANNOT_UNDERSTAND, "C-STORE without a data set")
+                refusal = denial or (CANNOT_UNDERSTAND, "C-STORE without a data set")
             self._begin_store(context_id, command, refusal)
             return
         is_query = self._provider.queries and context.abstract_syntax in OPERATIONS
@@ -397,9 +397,9 @@ class _Connection:
             if command.has_data_set:
                 self._begin_store(context_id, command, refusal, Identifier())
                 return
-            refusal = refusal or (DOES_NOT_MATCH_SOP_CLASS, "a query without an identifier")
+            refusal = denial or (DOES_NOT_MATCH_SOP_CLASS, "a query without an identifier")
         elif command.field != CommandField.C_ECHO_RQ:
-            refusal = refusal or (UNRECOGNIZED_OPERATION, "")
+            refusal = denial or (UNRECOGNIZED_OPERATION, "")
         if command.has_data_set:
             # drained, then answered: only a store has a data set here
             self._begin_store(context_id, command, refusal or (CANNOT_UNDERSTAND, ""))
@@ -410,7 +410,7 @@ class _Connection:
         if refusal is None:
             self._provider.observe(Echoed(self._info))
 
-    def _refusal_of(self, command: Command) -> tuple[int, str] | None:
+    def _denial_of(self, command: Command) -> tuple[int, str] | None:
         """Return status and comment for a request that the peer may not make, and tell of it."""
         service = SERVICE_OF_COMMAND.get(command.field)
         if service is None or self._grant.allows(service):

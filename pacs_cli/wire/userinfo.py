@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from pacs_cli.errors import PeerProtocolError
+from pacs_cli.errors import LocalProtocolError, PeerProtocolError
 
 _ITEM = struct.Struct(">BxH")
 
@@ -102,7 +102,12 @@ class UserInformation:
 
 
 def encode_item(kind: int, body: bytes) -> bytes:
-    """Return one item: type, a reserved byte, a 16-bit length, the body (PS3.8 9.3.2.1)."""
+    """Return one item: type, a reserved byte, a 16-bit length, the body (PS3.8 9.3.2.1).
+
+    raises  LocalProtocolError for a body that the length cannot tell
+    """
+    if len(body) > 0xFFFF:
+        raise LocalProtocolError(f"an item {kind:02X}H of {len(body)} bytes; 65535 fit")
     return _ITEM.pack(kind, len(body)) + body
 
 

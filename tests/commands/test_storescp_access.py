@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -14,7 +15,9 @@ import pytest
 from pynetdicom import AE
 from pynetdicom.pdu_primitives import UserIdentityNegotiation
 
+from pacs_cli.admitting import read_access
 from pacs_cli.pipelines.users import Cost, Passcode
+from pacs_cli.services.access import BUILT_IN_ROLES, Caller
 from tests.conftest import Pacs
 from tests.interop.peers import PACS, Archive, pacs_storescp, run
 from tests.pki import Pki
@@ -127,10 +130,12 @@ def test_each_may_do_what_their_role_has(pacs: Pacs, files, workers: int, tmp_pa
         stderr = archive.process.stderr.read()
     assert stderr == ""
     assert denials(archive) == [
-        ("find", None, "the role modality does not have find"),
+        ("find", None, "the role modality (rules[1]) does not have find"),
         # once for the file as it is stored, once for what it could be converted to
-        *[("store", None, "the role research does not have store")] * 2,
-        *[("association", None, "the role deny has no service")] * 3,
+        *[("store", None, "the role research (rules[3]) does not have store")] * 2,
+        ("association", None, "the role deny (default) has no service"),
+        ("association", None, "the role deny (rules[0]) has no service"),
+        ("association", None, "the role deny (default) has no service"),
     ]
     opened = archive.kind("association_opened")
     users = [each["user"] for each in opened]
@@ -168,7 +173,7 @@ def test_refused_user_is_told_without_a_secret(pacs: Pacs, files, level: str, tm
         ("association", None, "unknown user"),
         ("association", None, f"--identity-hook {sys.executable} exited with 1"),
         ("association", None, f"--identity-hook {sys.executable} exited with 1"),
-        ("association", None, "the role deny has no service"),
+        ("association", None, "the role deny (default) has no service"),
     ]
     assert shown.count("the user was not accepted") == 4
     for secret in (PASSCODE, WRONG, TOKEN, "scrypt"):
@@ -203,7 +208,7 @@ def test_certificate_is_told_and_counts(pacs: Pacs, files, pki: Pki, tmp_path: P
     (opened,), (denied,) = archive.kind("association_opened"), archive.kind("denied")
     assert opened["tls_subject"]
     assert denied["tls_subject"]
-    assert denied["reason"] == "the role deny has no service"
+    assert denied["reason"] == "the role deny (default) has no service"
 
 
 # -- the field -----------------------------------------------------------------------------------
@@ -262,7 +267,57 @@ def test_pynetdicom_is_checked_and_answered(files):
         assert call(4, b"<assertion/>") == (1, 2, 1)
 
 
+@pytest.mark.interop
+def test_dcmtk_gets_as_a_viewer_and_cannot_store(files, tmp_path: Path):
+    files["access"].write_text(
+        '[[rules]]\nrole = "modality"\naet = "CT1"\n[[rules]]\nrole = "viewer"\naet = "WS*"\n'
+    )
+    (tmp_path / "got").mkdir()
+    with guarded(files) as archive:
+        place = ("127.0.0.1", archive.port)
+        assert run("storescu", "-aet", "CT1", *place, CT_FILE).returncode == 0
+        keys = ("-k", "QueryRetrieveLevel=STUDY", "-k", f"StudyInstanceUID={STUDY}")
+        got = run("getscu", "-aet", "WS1", *place, "-S", *keys, "-od", tmp_path / "got")
+        assert got.returncode == 0, got.stderr
+        assert run("storescu", "-aet", "WS1", *place, CT_FILE).returncode != 0
+        assert run("getscu", "-aet", "CT1", *place, "-S", *keys, "-od", tmp_path).returncode != 0
+        assert run("echoscu", "-aet", "OTHER", *place).returncode != 0
+        archive.stop()
+    assert len(list((tmp_path / "got").iterdir())) == 1
+    assert denials(archive) == [
+        ("store", None, "the role viewer (rules[1]) does not have store"),
+        ("get", None, "the role modality (rules[0]) does not have get"),
+        ("association", None, "the role deny (default) has no service"),
+    ]
+
+
 # -- what is mistyped ----------------------------------------------------------------------------
+
+
+SECURITY = (Path(__file__).parents[2] / "docs" / "security.md").read_text()
+
+
+def test_rules_of_the_documents_are_rules(tmp_path: Path):
+    examples = re.findall(r"```toml\n(.*?)```", SECURITY, re.DOTALL)
+    (example,) = (each for each in examples if "[[rules]]" in each)
+    file = tmp_path / "access.toml"
+    file.write_text(example)
+    access = read_access(file)
+    assert [rule.role for rule in access.rules] == ["deny", "modality", "administrator", "viewer"]
+    callers = [
+        Caller("CT9", "10.0.5.1"),
+        Caller("CT1", "fd00:5::1"),
+        Caller("CT1", "10.0.6.1", None, "doe"),
+        Caller("ANY", "10.0.6.1"),
+    ]
+    roles = [access.grant(each).role for each in callers]
+    assert roles == ["deny", "modality", "viewer", "deny"]
+
+
+def test_roles_of_the_documents_are_the_built_in_ones():
+    rows = re.findall(r"^\| `(\w+)` \| ([a-z, ]+) \|$", SECURITY, re.M)
+    told = {role: frozenset(services.split(", ")) - {"none"} for role, services in rows}
+    assert told == BUILT_IN_ROLES
 
 
 @pytest.mark.parametrize(

@@ -347,6 +347,7 @@ def test_response_of_pynetdicom_to_a_token_counts_and_its_silence_to_a_name_does
         token = pacs(*place, "--jwt", files["token"])
         name = pacs(*place, "--user", "doe")
     assert token.exit == 0
+    assert "confirmed who we are" in token.stderr
     assert "user identity accepted, server response of 20 bytes" in token.stderr
     assert name.exit == 4
     assert "did not confirm the user" in name.stderr

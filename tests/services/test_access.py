@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fnmatch
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pacs_cli.errors import AssociationRejected
 from pacs_cli.net.tls import TlsClient, TlsServer
@@ -124,6 +128,19 @@ def test_rule_matches_when_every_condition_holds(rule, caller, is_matching):
     if "address" in conditions:
         conditions["networks"] = parse_networks(conditions.pop("address"))
     assert AccessRule("viewer", **conditions).matches(caller) is is_matching
+
+
+LETTERS = st.text("AB*?[].\\n", max_size=8)
+
+
+@settings(max_examples=300, derandomize=True, deadline=None)
+@given(LETTERS, st.text("AB?[].\\n", max_size=8))
+def test_pattern_is_text_but_for_its_asterisks(pattern: str, text: str):
+    # fnmatch knows ? and [ too, which stand for themselves here
+    literal = re.sub(r"[\[?]", lambda found: f"[{found[0]}]", pattern)
+    rule = AccessRule("viewer", users=(pattern,))
+    expected = bool(text) and fnmatch.fnmatchcase(text, literal)
+    assert rule.matches(Caller("A", "::1", None, text)) is expected
 
 
 def test_first_rule_that_matches_counts():
@@ -305,7 +322,7 @@ def test_every_role_has_its_services_and_no_other(way: str, role: str, pki: Pki)
     }
     assert all(each.association == opened.association for each in denied)
     assert {each.reason for each in denied} == {
-        f"the role {role} does not have {each.service}" for each in denied
+        f"the role {role} (rules[0]) does not have {each.service}" for each in denied
     }
     info = opened.association
     assert info.user == ("doe" if way == "user" else "")
@@ -330,7 +347,9 @@ def test_who_matches_no_rule_is_rejected(way: str, other: dict[str, object], pki
         with Session(running.target(**caller), OFFER) as session:
             assert session.echo(1).status == 0
     assert (caught.value.result, caught.value.source, caught.value.reason) == (1, 1, 3)
-    assert denied == Denied(refused.association, "association", 0, "the role deny has no service")
+    assert denied == Denied(
+        refused.association, "association", 0, "the role deny (default) has no service"
+    )
 
 
 @pytest.mark.parametrize("rule", [{"networks": parse_networks("10.0.0.0/8")}, {"tls": ("Other",)}])
@@ -371,7 +390,7 @@ def test_allow_counts_beside_the_rules():
     assert outcomes == ["accepted", (1, 1, 3), (1, 1, 3)]
     assert [each.reason for each in denied] == [
         "calling AE title and address are not among those allowed",
-        "the role deny has no service",
+        "the role deny (default) has no service",
     ]
 
 

@@ -102,3 +102,22 @@ def test_abort_says_what_it_means(codes, words):
 )
 def test_context_says_what_became_of_it(result, words):
     assert explain_context(result) == words
+
+
+@pytest.mark.parametrize(
+    ("codes", "words"),
+    [
+        ((1, 2, 1), "the user was not accepted; check the user name and passcode"),
+        ((2, 2, 1), "for now, the user was not accepted; check"),
+        ((1, 1, 1), "no reason given; ask"),
+        ((1, 1, 3), "calling AE title not recognised"),
+        ((1, 2, 2), "protocol version not supported"),
+    ],
+)
+def test_rejection_of_who_named_a_user_says_so(codes, words):
+    assert explain_rejection(*codes, has_user=True).startswith(words)
+    assert "was not accepted" not in explain_rejection(*codes)
+
+
+def test_rejection_of_nobody_asks_whether_a_user_is_wanted():
+    assert "does it want a user (--user)?" in explain_rejection(1, 2, 1)

@@ -24,6 +24,10 @@ SECRET = b"-secret-of-the-peer-"
 GOOD = UserIdentity(IdentityType.USER_NAME_AND_PASSCODE, True, b"doe", PASSCODE)
 
 
+#: The longest that a program may give.
+RESPONSE = b"-secret-response-" * 2_891
+
+
 class Tokens:
     """Accepts one token."""
 
@@ -33,7 +37,7 @@ class Tokens:
     def check(self, identity, about, stop) -> Identified:
         if identity.primary_field != b"the token":
             raise IdentityRefused("not a token of ours")
-        return Identified("roe")
+        return Identified("roe", RESPONSE)
 
 
 @contextmanager
@@ -106,6 +110,19 @@ REJECTED = {
     "type 255": identity(255, b"doe", PASSCODE),
     "item of the answer": item(sized(b"doe"), kind=0x59),
 }
+
+
+def test_response_that_does_not_fit_beside_the_roles_of_the_peer_is_a_rejection():
+    roles = b"".join(item(sized(b"1.2.%d" % n) + b"\1\0", kind=0x54) for n in range(1500))
+    asked = identity(5, b"the token", flag=1)
+    with wanting_users() as running:
+        assert answer_to(running, asked)[:1] == b"\2"
+        # where none is asked for, there is nothing that would not fit
+        assert answer_to(running, roles, identity(5, b"the token"))[:1] == b"\2"
+        assert answer_to(running, roles, asked) == bytes.fromhex("03000000000400010201")
+        (denied,) = running.wait_for(Denied)
+        assert answer_to(running, asked)[:1] == b"\2"
+    assert "does not fit" in denied.reason
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pynetdicom import pdu as theirs
 
-from pacs_cli.errors import PeerProtocolError
+from pacs_cli.errors import LocalProtocolError, PeerProtocolError
 from pacs_cli.wire.pdu import (
     RELEASE_RP,
     RELEASE_RQ,
@@ -393,6 +393,16 @@ def test_broken_accept_is_the_peers_fault(name: str) -> None:
     with pytest.raises(PeerProtocolError) as caught:
         decode_associate_ac(BROKEN_ACCEPTS[name])
     assert caught.value.reason == 6
+
+
+def test_item_that_its_length_cannot_tell_is_our_fault() -> None:
+    # beside the token 18 bytes: the maximum length item, a header, two flags, two lengths
+    longest = UserIdentity(3, False, bytes(0xFFFF - 18))
+    body = encode_user_information(UserInformation(user_identity=longest))
+    assert decode_user_information(memoryview(body)[4:]).user_identity == longest
+    longer = UserIdentity(3, False, bytes(0xFFFF - 17))
+    with pytest.raises(LocalProtocolError):
+        encode_user_information(UserInformation(user_identity=longer))
 
 
 @pytest.mark.parametrize("name", BROKEN_USER_INFORMATION)
