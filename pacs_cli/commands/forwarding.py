@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pacs_cli.commands.batching import address, plan_of, targets_of
 from pacs_cli.errors import UsageError
-from pacs_cli.options import NetworkOptions, PeerOptions
+from pacs_cli.options import NetworkOptions, PeerOptions, resolve_target
 from pacs_cli.report import Report
 
 if TYPE_CHECKING:
@@ -71,9 +71,12 @@ def forwarding(
 
 
 def check(forward: ForwardOptions, duplicate: str, processes: int) -> None:
-    """Raise UsageError when what is to be forwarded could be lost."""
+    """Raise UsageError when what is to be forwarded could be lost, or has nowhere to go."""
     if not forward.peers:
         return
+    for peer in forward.peers:
+        # before there is an archive, whose job would keep a mistyped one
+        resolve_target(PeerOptions(peer), None, NetworkOptions())
     if processes > 1:
         raise UsageError("--forward is done by one process; leave --workers out")
     if duplicate == "replace":

@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 import pacs_cli
-from pacs_cli.errors import InputError, OutputError, UsageError, nearest
+from pacs_cli.errors import InputError, OutputError, UsageError, choose
 from pacs_cli.pipelines.whole import WholeFile
 
 _SCRIPTS = Path(pacs_cli.__file__).parent / "completions" / "scripts"
@@ -51,8 +51,7 @@ def named_shell(text: str) -> Shell:
     try:
         return Shell(text)
     except ValueError:
-        hint = nearest(text, list(Shell))
-        raise UsageError(f"shell {text}: choose bash, zsh or fish{hint}") from None
+        raise choose("shell", text, list(Shell)) from None
 
 
 def shell_in_use(environ: Mapping[str, str], parent: int) -> Shell:

@@ -14,6 +14,7 @@ from pacs_cli.dicom.part10 import file_meta
 from tests.interop.peers import Archive, pacs_storescp
 from tests.peers import require
 from tests.support import CT, EXPLICIT, MR
+from tests.terminal.shells import bash_completion
 from tests.terminal.tmux import Tmux, width
 from tests.writing import dataset, element, write_object
 
@@ -38,8 +39,8 @@ _KEYS = {"bash": "\t\t", "zsh": "\t", "fish": "\t"}
 def shell(request) -> str:
     """Name a shell that is there."""
     require(request.param)
-    if request.param == "bash" and not Path("/usr/share/bash-completion").is_dir():
-        pytest.skip("bash-completion is not installed")
+    if request.param == "bash":
+        bash_completion()
     return request.param
 
 
