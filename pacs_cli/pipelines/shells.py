@@ -201,7 +201,7 @@ def activation(shell: Shell, environ: Mapping[str, str]) -> list[str]:
         return ["fish reads it at the next TAB; there is nothing else to do"]
     if shell is Shell.ZSH:
         folder = shlex.quote(str(place.parent))
-        if str(place.parent) in (_contents(_zshrc(environ)) or ""):
+        if _has_text(_zshrc(environ), str(place.parent)):
             return ["new shells have it; in this one: autoload -U compinit && compinit"]
         return [
             f"put this line into {_zshrc(environ)}, above compinit, and start a new shell:",
@@ -215,6 +215,14 @@ def activation(shell: Shell, environ: Mapping[str, str]) -> list[str]:
         "bash-completion is not installed; without it put this line into ~/.bashrc:",
         f"  . {quoted}",
     ]
+
+
+def _has_text(path: Path, text: str) -> bool:
+    try:
+        return text in path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        # there is none, or it is not ours to read: then the line is shown
+        return False
 
 
 def _zshrc(environ: Mapping[str, str]) -> Path:
