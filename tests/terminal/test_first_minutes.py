@@ -88,7 +88,7 @@ def environment(tmp_path, archive, shell) -> dict[str, str]:
 def terminal(shell, environment) -> Iterator[Tmux]:
     """A shell in a terminal of 80 columns, at its first prompt."""
     running = Tmux(f"{shell} -i", environment)
-    running.wait(">")
+    running.ready(">")
     yield running
     running.close()
 
@@ -96,7 +96,9 @@ def terminal(shell, environment) -> Iterator[Tmux]:
 def test_first_five_minutes(terminal, shell, environment):
     terminal.type("pacs completion install\r")
     terminal.wait("written", "pacs.keywords", "new shells" if shell != "fish" else "next TAB")
+    terminal.ready(">")
     terminal.type(f"exec {shell}\r")
+    terminal.ready(">", after=f"exec {shell}")
     terminal.clear(">")
     _complete(terminal, shell)
     _talk(terminal)
