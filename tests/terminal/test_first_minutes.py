@@ -72,6 +72,8 @@ def environment(tmp_path, archive, shell) -> dict[str, str]:
     config = home / ".config" / "pacs" / "config.toml"
     config.parent.mkdir(parents=True)
     config.write_text(f'[peers.ward]\naddress = "ARCHIVE@127.0.0.1:{archive.port}"\n')
+    # without it a first fish reads every man page of the system, in the background
+    (home / ".local/share/fish/generated_completions").mkdir(parents=True)
     name, text = _STARTUP[shell]
     (home / name).parent.mkdir(parents=True, exist_ok=True)
     (home / name).write_text(text.replace("{home}", str(home)))
