@@ -19,7 +19,7 @@ from typer import _click as click  # what typer vendors; it has no public name f
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from pacs_cli import __version__, platforms
-from pacs_cli.errors import Exit, OutputError, PacsError, nearest
+from pacs_cli.errors import Exit, OutputError, PacsError, choose, nearest
 from pacs_cli.habits import cure_for
 from pacs_cli.helping import Help, options_of, text_of, text_of_group
 from pacs_cli.options import OutputOptions, expand
@@ -350,7 +350,10 @@ def _usage_problem(error: click.exceptions.ClickException, arguments: list[str])
         is_option = error.param.param_type_name == "option"
         name = error.param.opts[-1] if is_option else error.param.human_readable_name
         if isinstance(error, click.exceptions.MissingParameter):
-            return f"missing {name}"
+            return f"missing {name}{_meant(arguments)}"
+        if " is not one of " in error.message:
+            value, *choices = re.findall("'([^']*)'", error.message)
+            return str(choose(name, value, choices))
         kind = error.param.type.name
         words = error.message.rstrip(".").replace(
             f"valid {kind}", _WORDS.get(kind, f"valid {kind}")
@@ -361,6 +364,17 @@ def _usage_problem(error: click.exceptions.ClickException, arguments: list[str])
     if extra is not None:
         return f"there is no place for {extra[1]}"
     return problem[:1].lower() + problem[1:]
+
+
+def _meant(arguments: list[str]) -> str:
+    """Return the hint for a first word that was taken for the argument of a default command."""
+    words = [each for each in arguments if not each.startswith("-")]
+    row = next((each for each in COMMANDS if words and each.name == words[0]), None)
+    module = sys.modules.get(row.module) if row else None
+    names = [name for name, *_ in getattr(module, "COMMANDS", ())]
+    is_other = len(words) > 1 and words[1] not in names
+    has_default = hasattr(module, "DEFAULT")
+    return nearest(words[1], names) if is_other and has_default else ""
 
 
 def _as_typed(option: str, arguments: list[str]) -> str:

@@ -22,7 +22,7 @@ Every message is one line: what was attempted, on what, what happened, what to t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from enum import IntEnum
 
@@ -158,3 +158,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """Return `; did you mean NAME?` for the known name most like `word`, else nothing."""
     matches = get_close_matches(word, list(known), n=1)
     return f"; did you mean {matches[0]}?" if matches else ""
+
+
+def choose(option: str, value: str, choices: Sequence[str]) -> UsageError:
+    """Return the error of a word that is none of those an option takes."""
+    listed = f"{', '.join(choices[:-1])} or {choices[-1]}"
+    return UsageError(f"{option} {value}: choose {listed}{nearest(value, choices)}")

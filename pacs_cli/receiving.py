@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pacs_cli.config import seconds
-from pacs_cli.errors import UsageError
+from pacs_cli.errors import UsageError, choose
 
 if TYPE_CHECKING:
     from pacs_cli.archive.handler import Archive
@@ -412,7 +412,7 @@ def _names(text: str | None) -> list[str]:
 
 def _one_of(option: str, value: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
-        raise UsageError(f"{option} {value}: choose {', '.join(choices[:-1])} or {choices[-1]}")
+        raise choose(option, value, choices)
     return value
 
 

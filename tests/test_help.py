@@ -88,6 +88,15 @@ def test_the_same_option_has_the_same_names():
     }
 
 
+def test_an_option_takes_a_value_in_every_command_or_in_none():
+    """Completion counts words by it without asking which command it is."""
+    takes: dict[str, set[bool]] = {}
+    for _, option in OPTIONS:
+        for name in option.names:
+            takes.setdefault(name, set()).add(option.takes_value)
+    assert [name for name, each in takes.items() if len(each) > 1] == []
+
+
 def test_times_and_lengths_have_their_unit():
     for page, option in OPTIONS:
         place = (page.name, option.label)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pacs_cli.tables import Cell, date, draw, drawn_text, shown_size, size, time, width_of
@@ -88,6 +88,7 @@ _ROWS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(_ROWS, st.integers(20, 120))
 def test_every_value_is_there_and_no_line_is_too_long(
     rows: list[tuple[str, ...]], width: int

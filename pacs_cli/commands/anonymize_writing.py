@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pacs_cli.errors import UsageError
+from pacs_cli.errors import UsageError, choose
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class WritingOptions:
     def name(self) -> str:
         """Return what names the top folders; UsageError when it is neither."""
         if self.names not in ("uid", "pseudonym"):
-            raise UsageError(f"--names {self.names}: choose uid or pseudonym")
+            raise choose("--names", self.names, ("uid", "pseudonym"))
         return self.names
 
     def shows_changes(self) -> bool:

@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING
 from pacs_cli.errors import OutputError
 
 if TYPE_CHECKING:
+    from pacs_cli.archive.handler import Archive
     from pacs_cli.net.target import Target
     from pacs_cli.observing import AuditOptions
     from pacs_cli.pipelines.audit import AuditTrail
+    from pacs_cli.pipelines.batch import Result
     from pacs_cli.pipelines.items import Sent
     from pacs_cli.pipelines.loading import Loader
     from pacs_cli.report import Report
     from pacs_cli.securing import TlsOptions
     from pacs_cli.services.scu import Session
     from pacs_cli.services.serving import ProviderEvent
+    from pacs_cli.services.transfers import Sendings
 
 #: Seconds for the first message to be written, where it is required, and for what waits in the end.
 _START_SECONDS, _END_SECONDS = 10.0, 10.0
@@ -118,3 +121,18 @@ def audited(
         lost = trail.stop(_END_SECONDS, is_failure)
     if lost and is_required:
         raise OutputError(f"{lost} audit messages are lost; what was asked for is done")
+
+
+def tell_forwarded(sendings: Sendings, archive: Archive, target: Target, result: Result) -> None:
+    """Count an object that was sent on; of one that is gone from the index there is no study."""
+    from pacs_cli.services.serving import AssociationInfo
+
+    if (item := result.sent.item) is None:
+        return
+    try:
+        study, patient_id = archive.index.identity(item.header.sop_instance_uid)
+    except OutputError:
+        study = patient_id = ""
+    # of which there are many over time: none of them has a number
+    peer = AssociationInfo(0, target.host, target.called_ae_title, target.calling_ae_title)
+    sendings.add(peer, study, patient_id, item.header.sop_class_uid, result.sent.error or "")

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pacs_cli.commands.auditing import tell_forwarded
 from pacs_cli.commands.batching import address, plan_of, targets_of
-from pacs_cli.errors import OutputError, UsageError
-from pacs_cli.options import NetworkOptions, PeerOptions
+from pacs_cli.errors import UsageError
+from pacs_cli.options import NetworkOptions, PeerOptions, resolve_target
 from pacs_cli.report import Report
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from pacs_cli.archive.handler import Archive
     from pacs_cli.archive.members import Member, Share
-    from pacs_cli.net.target import Target
     from pacs_cli.pipelines.audit import AuditTrail
     from pacs_cli.pipelines.batch import Result
     from pacs_cli.pipelines.forwarding import Forwarder
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pacs_cli.services.query_scp import QueryRetrieve
     from pacs_cli.services.serving import Handler
     from pacs_cli.services.team import Opened
-    from pacs_cli.services.transfers import Sendings
 
 #: In the archive's folder. Hidden, as it is no object.
 JOB = ".forward.job"
@@ -58,7 +57,7 @@ def forwarding(
     def told(result: Result) -> None:
         sent = result.sent
         if sendings is not None:
-            _tell(sendings, archive, peers[result.destination], result)
+            tell_forwarded(sendings, archive, peers[result.destination], result)
         if sent.error is not None:
             report.error(f"not forwarded: {sent.error}")
         uid = sent.item.header.sop_instance_uid if sent.item else None
@@ -94,21 +93,6 @@ def forwarding(
                 report.warning("an object was cut off on its way; it stays queued")
 
 
-def _tell(sendings: Sendings, archive: Archive, target: Target, result: Result) -> None:
-    """Count an object for the audit trail; of one that is gone from the index there is no study."""
-    from pacs_cli.services.serving import AssociationInfo
-
-    if (item := result.sent.item) is None:
-        return
-    try:
-        study, patient_id = archive.index.identity(item.header.sop_instance_uid)
-    except OutputError:
-        study = patient_id = ""
-    # of which there are many over time: none of them has a number
-    peer = AssociationInfo(0, target.host, target.called_ae_title, target.calling_ae_title)
-    sendings.add(peer, study, patient_id, item.header.sop_class_uid, result.sent.error or "")
-
-
 def opening(
     forward: ForwardOptions,
     join: Callable[[Share], Member],
@@ -136,9 +120,12 @@ def opening(
 
 
 def check(forward: ForwardOptions, duplicate: str) -> None:
-    """Raise UsageError when what is to be forwarded could be lost."""
+    """Raise UsageError when what is to be forwarded could be lost, or has nowhere to go."""
     if not forward.peers:
         return
+    for peer in forward.peers:
+        # before there is an archive, whose job would keep a mistyped one
+        resolve_target(PeerOptions(peer), None, NetworkOptions())
     if duplicate == "replace":
         raise UsageError(
             "--forward sends an object once, and --duplicate replace would change it afterwards; "

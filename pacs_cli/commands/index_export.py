@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pacs_cli.commands.indexing import IndexOptions, Where
-from pacs_cli.errors import Exit, UsageError
+from pacs_cli.errors import Exit, choose
 from pacs_cli.options import OutputOptions
 from pacs_cli.report import Report
 
@@ -58,7 +58,7 @@ def export(
 
     typed = {"instance": "image"}.get(level.lower(), level.lower())
     if typed.upper() not in ("PATIENT", "STUDY", "SERIES", "IMAGE"):
-        raise UsageError(f"--level {level}: choose patient, study, series or image")
+        raise choose("--level", level, ("patient", "study", "series", "image"))
     chosen = Level[typed.upper()]
     names = resolve_names(chosen, keys) if keys else usual_names(chosen)
     # rows are for programs: there is no form for people

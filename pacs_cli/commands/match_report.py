@@ -15,7 +15,7 @@ from pacs_cli.tables import date, time
 _ROW_KINDS = frozenset({"match", "request", "row", "problem", "removed", "record", "file"})
 
 #: Where a keyword may be broken into words.
-_WORD_ENDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_WORD_ENDS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 #: Of "Number Of Study Related Series" and the like the last word says it.
 _COUNTED = re.compile("^Number Of .* Related |(?<=^Modalities) In Study$")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pacs_cli.config import seconds
-from pacs_cli.errors import UsageError
+from pacs_cli.errors import UsageError, choose
 
 if TYPE_CHECKING:
     from pacs_cli.pipelines.send import Settings
@@ -127,7 +127,7 @@ class SendOptions:
         except ValueError as error:
             raise UsageError(f"--retry-wait: {error}") from None
         if self.priority.upper() not in Priority.__members__:
-            raise UsageError(f"--priority {self.priority}: choose low, medium or high")
+            raise choose("--priority", self.priority, ("low", "medium", "high"))
         is_asked = self.retries is not None
         count = _RETRIES if self.retries is None else self.retries
         return Settings(

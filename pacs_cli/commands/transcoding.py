@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pacs_cli.errors import UsageError
+from pacs_cli.errors import UsageError, choose
 from pacs_cli.report import Report
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ class LossOptions:
         from pacs_cli.pixels.transcoding import MAX_PIXELS, Options
 
         syntax = syntax_of(target)
-        if self.uid not in ("auto", "new", "keep"):
-            raise UsageError(f"--uid {self.uid}: choose auto, new or keep")
+        if self.uid not in (uids := ("auto", "new", "keep")):
+            raise choose("--uid", self.uid, uids)
         for name, value, families in (
             ("quality", self.quality, set(Family) - {Family.JPEG_LS}),
             ("near", self.near, {Family.JPEG_LS}),

@@ -158,7 +158,10 @@ def _specs(page: Page, words: Words) -> list[str]:
         if option.takes_value:
             value = f":{option.metavar.split('|')[0].lower().replace(':', ' ')}:"
             value += _action(value_of(option, words))
-        specs += [quoted(f"{_before(option)}{name}[{text}]{value}") for name in option.names]
+        for name in option.names:
+            # a value may also be joined to a long name
+            typed = f"{name}=" if value and name.startswith("--") else name
+            specs.append(quoted(f"{_before(option)}{typed}[{text}]{value}"))
     return specs
 
 

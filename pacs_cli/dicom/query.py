@@ -18,7 +18,7 @@ from pacs_cli.dicom.dataset import Dataset
 from pacs_cli.dicom.identifier import CHARACTER_SET, label, quietly
 from pacs_cli.dicom.json_model import name_at, text_at
 from pacs_cli.dicom.keys import keyword_of, parse_key, put, vr_of
-from pacs_cli.errors import InputError, UsageError
+from pacs_cli.errors import InputError, UsageError, nearest
 
 if TYPE_CHECKING:
     from pacs_cli.dicom.dataset import AnyDataset
@@ -368,8 +368,11 @@ def _level(model: Model, asked: AnyDataset, name: str, drills: bool) -> Level:
     levels = model.levels
     if name:
         if name.upper() not in levels:
-            choices = ", ".join(level.lower() for level in levels)
-            raise UsageError(f"level {name}: the {model.value} model has {choices}")
+            choices = [level.lower() for level in levels]
+            hint = nearest(name.lower(), choices)
+            raise UsageError(
+                f"level {name}: the {model.value} model has {', '.join(choices)}{hint}"
+            )
         return Level(name.upper())
     found = {level_of(element.tag) for element in asked} & set(levels)
     if drills or not found:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 import pacs_cli
-from pacs_cli.errors import InputError, OutputError, UsageError, nearest
+from pacs_cli.errors import InputError, OutputError, UsageError, choose
 from pacs_cli.pipelines.whole import WholeFile
 
 _SCRIPTS = Path(pacs_cli.__file__).parent / "completions" / "scripts"
@@ -51,8 +51,7 @@ def named_shell(text: str) -> Shell:
     try:
         return Shell(text)
     except ValueError:
-        hint = nearest(text, list(Shell))
-        raise UsageError(f"shell {text}: choose bash, zsh or fish{hint}") from None
+        raise choose("shell", text, list(Shell)) from None
 
 
 def shell_in_use(environ: Mapping[str, str], parent: int) -> Shell:
@@ -202,7 +201,7 @@ def activation(shell: Shell, environ: Mapping[str, str]) -> list[str]:
         return ["fish reads it at the next TAB; there is nothing else to do"]
     if shell is Shell.ZSH:
         folder = shlex.quote(str(place.parent))
-        if str(place.parent) in (_contents(_zshrc(environ)) or ""):
+        if _has_text(_zshrc(environ), str(place.parent)):
             return ["new shells have it; in this one: autoload -U compinit && compinit"]
         return [
             f"put this line into {_zshrc(environ)}, above compinit, and start a new shell:",
@@ -216,6 +215,14 @@ def activation(shell: Shell, environ: Mapping[str, str]) -> list[str]:
         "bash-completion is not installed; without it put this line into ~/.bashrc:",
         f"  . {quoted}",
     ]
+
+
+def _has_text(path: Path, text: str) -> bool:
+    try:
+        return text in path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        # there is none, or it is not ours to read: then the line is shown
+        return False
 
 
 def _zshrc(environ: Mapping[str, str]) -> Path:

@@ -107,6 +107,10 @@ CASES = [
     ("pacs storescp --accept CT,X", {"CT,XA", "CT,XC"}),
     ("pacs storescu ward --propose X", {"XA=", "XC="}),
     ("pacs storescp --forward wa", {"ward"}),
+    ("pacs storescu ward --propose CT=j2", {"CT=j2k", "CT=j2k-lossy"}),
+    ("pacs storescu ward --propose CT=rle,j2", {"CT=rle,j2k", "CT=rle,j2k-lossy"}),
+    ("pacs findscu ward --level=se", {"--level=series"}),
+    ("pacs findscu ward --key=PatientBirthN", {"--key=PatientBirthName"}),
     ("pacs send-batch wa", {"ward"}),
     ("pacs send-batch start wa", {"ward"}),
     ("pacs send-batch ward --sta", {"--state"}),
@@ -193,16 +197,18 @@ def test_no_keyword_is_offered_for_what_is_none(word, environment, folder):
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        ("--key = PatientBirthN", "PatientBirthName"),
-        ("--key =", "Zonal"),
-        ("-k PatientName = D", ""),
-        ("-k PatientName =", ""),
+        ("findscu ward --key = PatientBirthN", "PatientBirthName"),
+        ("findscu ward --key =", "Zonal"),
+        ("findscu ward --level = se", "series"),
+        ("storescu ward --propose CT = j2", "j2k"),
+        ("findscu ward -k PatientName = D", ""),
+        ("findscu ward -k PatientName =", ""),
     ],
 )
 def test_bash_that_parts_words_at_an_equals_sign_completes_keys(words, found, environment, folder):
     script = f"""
         source {ROOT}/{SCRIPTS}/pacs.bash
-        COMP_WORDS=(pacs findscu ward {words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+        COMP_WORDS=(pacs {words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
         _pacs; printf '%s\\n' "${{COMPREPLY[@]}}"
     """
     shown = _run("bash", script, environment, folder)

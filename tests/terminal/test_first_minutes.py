@@ -14,6 +14,7 @@ from pacs_cli.dicom.part10 import file_meta
 from tests.interop.peers import Archive, pacs_storescp
 from tests.peers import require
 from tests.support import CT, EXPLICIT, MR
+from tests.terminal.shells import bash_completion
 from tests.terminal.tmux import Tmux, width
 from tests.writing import dataset, element, write_object
 
@@ -38,8 +39,8 @@ _KEYS = {"bash": "\t\t", "zsh": "\t", "fish": "\t"}
 def shell(request) -> str:
     """Name a shell that is there."""
     require(request.param)
-    if request.param == "bash" and not Path("/usr/share/bash-completion").is_dir():
-        pytest.skip("bash-completion is not installed")
+    if request.param == "bash":
+        bash_completion()
     return request.param
 
 
@@ -71,6 +72,8 @@ def environment(tmp_path, archive, shell) -> dict[str, str]:
     config = home / ".config" / "pacs" / "config.toml"
     config.parent.mkdir(parents=True)
     config.write_text(f'[peers.ward]\naddress = "ARCHIVE@127.0.0.1:{archive.port}"\n')
+    # without it a first fish reads every man page of the system, in the background
+    (home / ".local/share/fish/generated_completions").mkdir(parents=True)
     name, text = _STARTUP[shell]
     (home / name).parent.mkdir(parents=True, exist_ok=True)
     (home / name).write_text(text.replace("{home}", str(home)))
@@ -87,7 +90,7 @@ def environment(tmp_path, archive, shell) -> dict[str, str]:
 def terminal(shell, environment) -> Iterator[Tmux]:
     """A shell in a terminal of 80 columns, at its first prompt."""
     running = Tmux(f"{shell} -i", environment)
-    running.wait(">")
+    running.ready(">")
     yield running
     running.close()
 
@@ -95,7 +98,9 @@ def terminal(shell, environment) -> Iterator[Tmux]:
 def test_first_five_minutes(terminal, shell, environment):
     terminal.type("pacs completion install\r")
     terminal.wait("written", "pacs.keywords", "new shells" if shell != "fish" else "next TAB")
+    terminal.ready(">")
     terminal.type(f"exec {shell}\r")
+    terminal.ready(">", after=f"exec {shell}")
     terminal.clear(">")
     _complete(terminal, shell)
     _talk(terminal)

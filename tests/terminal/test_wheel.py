@@ -14,7 +14,7 @@ import pytest
 
 from pacs_cli.generate import ROOT, SCRIPTS, files
 from tests.peers import require
-from tests.terminal.shells import Zsh
+from tests.terminal.shells import Zsh, bash_completion
 
 _PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check")
 
@@ -106,9 +106,7 @@ def test_man_finds_the_page_by_the_path_of_the_program(page, prefix, environment
 
 
 def test_bash_completion_loads_the_script(environment):
-    loader = Path("/usr/share/bash-completion/bash_completion")
-    if not loader.is_file():
-        pytest.skip("bash-completion is not installed")
+    loader = bash_completion()
     script = f"""source {loader}; _completion_loader pacs
         COMP_WORDS=(pacs findscu w -k PatientBirthN); COMP_CWORD=4
         _pacs; echo "${{COMPREPLY[@]}}"

@@ -62,6 +62,17 @@ class Tmux:
             lambda screen: all(text in screen for text in wanted), str(wanted), colours
         )
 
+    def ready(self, prompt: str, after: str = "") -> None:
+        """Return when the last line is an empty prompt: what is typed earlier a shell may drop.
+
+        after  a command that was typed and has to be on the screen above it
+        """
+
+        def is_reached(screen: str) -> bool:
+            return after in screen and screen.strip().splitlines()[-1:] == [prompt]
+
+        self._until(is_reached, f"an empty prompt {prompt}", False)
+
     def clear(self, prompt: str) -> None:
         """Empty the line and the screen, and return when only the prompt is left."""
         self.type("\x15\x0c")

@@ -32,16 +32,18 @@ _pacs_words() {
 }
 _pacs_value() {
     local kind=$1 words=${2//,/ } current=$3 inside=$4 before=
-    if [[ $inside ]]; then
-        [[ $kind == pairs ]] || return
+    # behind the = of CLASS=SYNTAX, in a word of its own or in the same
+    if [[ $kind == pairs && ($inside || $current == *=*) ]]; then
         kind=words words=$_pacs_syntaxes
+    elif [[ $inside ]]; then
+        return
     fi
     case $kind in
         keys | words)
             if [[ $current =~ ^(.*,)?([0-9a-fA-F]{4},[0-9a-fA-F]*)$ && $kind == keys ]]; then
                 before=${BASH_REMATCH[1]} current=${BASH_REMATCH[2]}
-            elif [[ $current == *,* ]]; then
-                before=${current%,*}, current=${current##*,}
+            elif [[ $current =~ ^(.*[,=])([^,=]*)$ ]]; then
+                before=${BASH_REMATCH[1]} current=${BASH_REMATCH[2]}
             fi
             ;;
     esac
