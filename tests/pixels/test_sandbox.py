@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import select
 import signal
 import subprocess
 import sys
@@ -176,8 +177,6 @@ def test_process_does_not_outlast_who_started_it(tmp_path):
     ) as process:
         descriptor = os.pidfd_open(int(process.stdout.readline()))
         process.send_signal(signal.SIGKILL)
-    import select
-
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     # its second of the processor, on a machine that has others to serve
