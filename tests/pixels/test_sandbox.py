@@ -53,6 +53,33 @@ def test_memory_grows_on_either_side(sandbox):
     assert run(sandbox, "grow", b"ab", [5]) == [(5, b"ababa")]
 
 
+def test_memory_that_was_large_is_given_back(sandbox):
+    ((_, part),) = sandbox.run(WORK + "grow", b"ab", [70 << 20])
+    assert sandbox._child is None
+    # what came of it is there all the same
+    assert part[-2:] == b"ab"
+    assert run(sandbox, "echo")
+
+
+def test_what_is_large_itself_may_take_more():
+    with Sandbox(patience=60, most=64 << 20) as sandbox:
+        data = bytes(30 << 20)
+        ((words, part),) = sandbox.run(WORK + "grow", data, [len(data)])
+        assert (words, len(part)) == (len(data), len(data))
+        with pytest.raises(InputError, match="more memory than it may"):
+            run(sandbox, "grow", b"x", [len(data) * 3])
+
+
+def test_system_that_starts_no_process_is_a_reason(sandbox, monkeypatch):
+    before = len([*Path("/proc/self/fd").iterdir()])
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", "/no/such/python")
+        with pytest.raises(InputError, match="no process to decode it in: no such file"):
+            run(sandbox, "echo")
+    assert len([*Path("/proc/self/fd").iterdir()]) == before
+    assert run(sandbox, "echo")
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
