@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from pacs_cli.errors import InputError, OutputError, UsageError
-from pacs_cli.jobs.states import Count, Outcome, Planned, Queued, State, Wish
+from pacs_cli.jobs.states import Count, Outcome, Planned, Queued, State, Wish, object_fields
 
 try:
     import fcntl
@@ -138,7 +138,8 @@ class JobFile:
     def get(self, name: str) -> Any:
         """Return what the job keeps by that name, None without it."""
         rows = self._rows("SELECT value FROM job WHERE name = ?", (name,))
-        return json.loads(rows[0][0]) if rows else None
+        with self._failures():
+            return json.loads(rows[0][0]) if rows else None
 
     def put(self, values: Mapping[str, object]) -> None:
         """Keep values by their names."""
@@ -148,7 +149,8 @@ class JobFile:
     @property
     def wish(self) -> Wish:
         """What the job is to do."""
-        return Wish(self.get("wish") or Wish.RUN)
+        with self._failures():
+            return Wish(self.get("wish") or Wish.RUN)
 
     @property
     def is_planned(self) -> bool:
@@ -167,7 +169,8 @@ class JobFile:
     def destinations(self) -> list[tuple[int, str, dict[str, Any]]]:
         """Return number, name and how it is reached of each destination."""
         rows = self._rows("SELECT id, name, target FROM destination ORDER BY id")
-        return [(number, name, json.loads(target)) for number, name, target in rows]
+        with self._failures():
+            return [(number, name, json.loads(target)) for number, name, target in rows]
 
     # -- planning --------------------------------------------------------------------------------
 
@@ -413,10 +416,8 @@ class JobFile:
             " JOIN destination ON destination.id = destination"
             " GROUP BY destination, state, class ORDER BY destination, state, class"
         )
-        return [
-            Count(name, State(state), failure, objects, size)
-            for name, state, failure, objects, size in rows
-        ]
+        with self._failures():
+            return [Count(name, State(state), *rest) for name, state, *rest in rows]
 
     def objects(self, states: Iterable[State] = ()) -> Iterator[dict[str, Any]]:
         """Yield every object, of these states or of all, in the order in which it was planned."""
@@ -431,8 +432,9 @@ class JobFile:
             f" WHERE object.id > ? AND state IN ({marks}) ORDER BY object.id LIMIT 1000",
             (last, *chosen),
         ):
-            for row in rows:
-                yield _fields(row)
+            with self._failures():
+                found = [object_fields(row) for row in rows]
+            yield from found
             last = rows[-1][0]
 
     # -- inside ----------------------------------------------------------------------------------
@@ -483,6 +485,11 @@ class JobFile:
             verb = "write" if is_writing else "use"
             hint = "; someone else writes to it, try again" if "locked" in str(error) else ""
             raise OutputError(f"cannot {verb} the job {self.path}: {error}{hint}") from None
+        except (TypeError, ValueError):
+            if is_writing:
+                # of whoever writes
+                raise
+            raise OutputError(f"cannot use the job {self.path}: it is damaged") from None
 
 
 def open_job(path: Path) -> JobFile:
@@ -577,21 +584,3 @@ def _stored(path: str) -> str | bytes:
         return encoded.decode()
     except UnicodeDecodeError:
         return encoded
-
-
-def _fields(row: tuple[Any, ...]) -> dict[str, Any]:
-    _, name, path, state, sop_class, instance, syntax, study, size, tries, kind, code, words = row
-    return {
-        "destination": name,
-        "path": os.fsdecode(path),
-        "state": state,
-        "sop_class_uid": sop_class,
-        "sop_instance_uid": instance,
-        "transfer_syntax_uid": syntax,
-        "study_instance_uid": study,
-        "bytes": size,
-        "tries": tries,
-        "class": kind,
-        "status": None if code is None else f"{code:04X}",
-        "words": words,
-    }

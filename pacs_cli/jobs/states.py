@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class State(StrEnum):
@@ -85,3 +86,22 @@ class Count(NamedTuple):
     failure: str
     objects: int
     bytes: int
+
+
+def object_fields(row: tuple[Any, ...]) -> dict[str, Any]:
+    """Return what is told of an object in a row of the job."""
+    _, name, path, state, sop_class, instance, syntax, study, size, tries, kind, code, words = row
+    return {
+        "destination": name,
+        "path": os.fsdecode(path),
+        "state": state,
+        "sop_class_uid": sop_class,
+        "sop_instance_uid": instance,
+        "transfer_syntax_uid": syntax,
+        "study_instance_uid": study,
+        "bytes": size,
+        "tries": tries,
+        "class": kind,
+        "status": None if code is None else f"{code:04X}",
+        "words": words,
+    }
