@@ -474,6 +474,11 @@ class JobFile(Reader):
             hint = "; someone else writes to it, try again" if "locked" in str(error) else ""
             reason = getattr(error, "strerror", None) or error
             raise OutputError(f"cannot {verb} the job {self.path}: {reason}{hint}") from None
+        except (TypeError, ValueError):
+            if is_writing:
+                # of whoever writes
+                raise
+            raise OutputError(f"cannot use the job {self.path}: it is damaged") from None
 
 
 def open_job(path: Path) -> JobFile:

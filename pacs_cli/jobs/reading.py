@@ -6,6 +6,7 @@ import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 from pacs_cli.jobs.states import Count, Queued, State, Wish
@@ -21,15 +22,21 @@ class Reader(ABC):
     def rows(self, query: str, parameters: tuple[object, ...] = ()) -> list[Any]:
         """Return the rows of a query."""
 
+    @abstractmethod
+    def _failures(self, is_writing: bool = False) -> AbstractContextManager[None]:
+        """Say what fails inside as an OutputError: of what was read, that the job is damaged."""
+
     def get(self, name: str) -> Any:
         """Return what the job keeps by that name, None without it."""
         rows = self.rows("SELECT value FROM job WHERE name = ?", (name,))
-        return json.loads(rows[0][0]) if rows else None
+        with self._failures():
+            return json.loads(rows[0][0]) if rows else None
 
     @property
     def wish(self) -> Wish:
         """What the job is to do."""
-        return Wish(self.get("wish") or Wish.RUN)
+        with self._failures():
+            return Wish(self.get("wish") or Wish.RUN)
 
     @property
     def is_planned(self) -> bool:
@@ -44,7 +51,8 @@ class Reader(ABC):
     def destinations(self) -> list[tuple[int, str, dict[str, Any]]]:
         """Return number, name and how it is reached of each destination."""
         rows = self.rows("SELECT id, name, target FROM destination ORDER BY id")
-        return [(number, name, json.loads(target)) for number, name, target in rows]
+        with self._failures():
+            return [(number, name, json.loads(target)) for number, name, target in rows]
 
     def knows(self, path: str, modified_ns: int, file_size: int) -> bool:
         """Whether a file is in the job for every destination, as it is."""
@@ -145,10 +153,8 @@ class Reader(ABC):
             " JOIN destination ON destination.id = destination"
             " GROUP BY destination, state, class ORDER BY destination, state, class"
         )
-        return [
-            Count(name, State(state), failure, objects, size)
-            for name, state, failure, objects, size in rows
-        ]
+        with self._failures():
+            return [Count(name, State(state), *rest) for name, state, *rest in rows]
 
     def objects(self, states: Iterable[State] = ()) -> Iterator[dict[str, Any]]:
         """Yield every object, of these states or of all, in the order in which it was planned."""
@@ -164,8 +170,9 @@ class Reader(ABC):
             f" WHERE object.id > ? AND state IN ({marks}) ORDER BY object.id LIMIT 1000",
             (last, *chosen),
         ):
-            for row in rows:
-                yield _fields(row)
+            with self._failures():
+                found = [_fields(row) for row in rows]
+            yield from found
             last = rows[-1][0]
 
 

@@ -16,7 +16,10 @@ MEMORY = 6 << 30
 
 
 def bound_memory(more: int = MEMORY) -> None:
-    """Let no codestream take the machine's memory; a crash leaves no core file."""
+    """Let no codestream take the machine's memory; a crash leaves no core file.
+
+    more  bytes from now on
+    """
     try:
         import resource
     except ImportError:
@@ -28,7 +31,10 @@ def bound_memory(more: int = MEMORY) -> None:
         in_use = pages * resource.getpagesize()
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_AS, (in_use + more, in_use + more))
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        limit = in_use + more
+        if hard == resource.RLIM_INFINITY or limit < hard:
+            resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
 
 def bound_processor(seconds: float) -> None:

@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from importlib import import_module
 from multiprocessing.connection import Connection, Pipe
 from typing import Any
@@ -32,8 +32,12 @@ Work = Callable[..., Iterator[tuple[Any, Any]]]
 
 #: Bytes of what the process says at once, besides the memory: offset tables of a million frames.
 _MOST_WORDS = 64 << 20
-#: Bytes of memory to begin with; it grows to what is needed and stays.
-_FIRST = 1 << 20
+#: Bytes of memory to begin with; it grows to what is needed, and when that was more than so many,
+#: the process goes with it: another one costs less than what lies about.
+_FIRST, _KEPT = 1 << 20, 64 << 20
+#: What work may take for each byte that it is given, besides the memory of all: what is compressed
+#: there and back, in the memory that both map and beside it.
+_FACTOR = 6
 _ALIGNED = 64
 _PROGRAM = (
     "import sys; sys.path[:] = sys.argv[5:]; from pacs_cli.pixels.sandbox import serve; "
@@ -74,17 +78,18 @@ class Sandbox:
             child.end()
 
     def run(self, work: str, data: Buffer, *arguments: object) -> Iterator[tuple[Any, memoryview]]:
-        """Yield what `work` does: its words, and a view that is valid until the next.
+        """Yield what `work` does: its words, and a view of what they are about.
 
         work    `module:function`, of kind `Work`
         data    the bytes it is given, copied once
+        yields  views that stay what they are until the next is asked for, or the next run
         raises  InputError with the reason: what it raises, and how it crashed, hung or wanted too
                 much memory. The next run has a new process then
         """
         child = self._child
         if child is None or child.owner != os.getpid():
             self.close()
-            child = self._child = _Child(self._patience, self._most)
+            child = self._started()
         is_over = False
         try:
             child.begin(work, data, arguments)
@@ -101,9 +106,17 @@ class Sandbox:
         except (KeyError, TypeError, ValueError, RecursionError):
             raise InputError("its decoder said what makes no sense") from None
         finally:
-            if not is_over:
+            if not is_over or child.size > _KEPT:
                 # it died, is at something that nobody waits for, or not to be trusted
                 self.close()
+
+    def _started(self) -> _Child:
+        try:
+            self._child = _Child(self._patience, self._most)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise InputError(f"there is no process to decode it in: {reason}") from None
+        return self._child
 
 
 class _Child:
@@ -117,7 +130,9 @@ class _Child:
         self._shared = _Shared(descriptor)
         self._connection, theirs = Pipe()
         arguments = (str(theirs.fileno()), str(descriptor), str(patience), str(most), *sys.path)
-        with theirs:
+        with theirs, ExitStack() as stack:
+            stack.callback(self._shared.close)
+            stack.callback(self._connection.close)
             self._process = subprocess.Popen(
                 (sys.executable, "-P", "-c", _PROGRAM, *arguments),
                 stdin=subprocess.DEVNULL,
@@ -126,6 +141,13 @@ class _Child:
                 pass_fds=(theirs.fileno(), descriptor),
                 env={key: value for key, value in os.environ.items() if key[:5] != "PACS_"},
             )
+            # it runs, so both are of use
+            stack.pop_all()
+
+    @property
+    def size(self) -> int:
+        """Bytes of the memory that both map."""
+        return self._shared.size
 
     def begin(self, work: str, data: Buffer, arguments: tuple[object, ...]) -> None:
         self._shared.write(0, data)
@@ -191,6 +213,11 @@ class _Shared:
         self._descriptor = descriptor
         self._view = memoryview(bytearray())
 
+    @property
+    def size(self) -> int:
+        """Bytes of it that have been mapped here."""
+        return len(self._view)
+
     def write(self, start: int, data: Buffer) -> int:
         view = memoryview(data).cast("B")
         self._reach(start + len(view))
@@ -227,12 +254,12 @@ def serve(connection: int, memory: int, patience: float, most: int) -> None:
     """Work until nobody wants it any more: what runs in the process."""
     # Ctrl-C goes to the whole group; the one that told us what to do decides
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    bound_memory(most)
     ends, shared = Connection(connection), _Shared(memory)
     with suppress(EOFError, OSError):
         while True:
             bound_processor(patience)
             work, size, arguments = pickle.loads(ends.recv_bytes())
+            bound_memory(most + _FACTOR * size)
             ends.send_bytes(_words(**_done(ends, shared, patience, work, size, arguments)))
 
 

@@ -124,7 +124,7 @@ class _Worker:
         """Return what it made of its task; None while it is at it."""
         try:
             done = _heard(self.results.recv_bytes(_MOST_WORDS))
-        except (EOFError, OSError, TypeError, ValueError):
+        except (EOFError, OSError, LookupError, RecursionError, TypeError, ValueError):
             # its end of the pipe is gone, so it is on its way; or it has lost its senses
             self._process.join(1)
             self.end()

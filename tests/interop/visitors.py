@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import Random
 
+from pacs_cli.wire.command import decode_command
 from pacs_cli.wire.pdu import RELEASE_RQ, Abort
-from tests.services.raw import data, echo, pdu, read_pdu, read_response, request, reset, store
+from tests.services.raw import data, echo, pdu, read_pdu, request, reset, store
 from tests.support import CT
 from tests.writing import dataset
 
@@ -61,10 +62,18 @@ def _end(sock: socket.socket) -> str:
     return {b"\x03": "rejected", b"\x06": "released", b"\x07": "aborted"}.get(last[:1], "closed")
 
 
+def _status(sock: socket.socket) -> int:
+    """Return the status of the answer; ConnectionError when there is none."""
+    answer = read_pdu(sock)
+    if answer[:1] != b"\x04":
+        raise ConnectionError(f"no answer: {answer[:12].hex()}")
+    return decode_command(answer[12:]).status
+
+
 def echoes(port: int, random: Random) -> str:
     with _associated(port) as sock:
         sock.sendall(data(1, 3, echo()))
-        if read_response(sock).status != 0:
+        if _status(sock) != 0:
             return "failed"
         sock.sendall(RELEASE_RQ)
         return _end(sock)
@@ -175,7 +184,7 @@ def stores_damaged(port: int, random: Random) -> str:
         for piece in pieces[:-1]:
             sock.sendall(data(3, 0, piece))
         sock.sendall(data(3, 2, pieces[-1]))
-        if read_response(sock).status == 0:
+        if _status(sock) == 0:
             return "failed"
         sock.sendall(RELEASE_RQ)
         return _end(sock)

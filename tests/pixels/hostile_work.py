@@ -123,3 +123,18 @@ def shrink(data: memoryview, *_: object) -> Iterator[Part]:
         if "pacs frames" in os.path.realpath(each):
             os.ftruncate(int(each.name), 0)
     yield None, b""
+
+
+def two_parts(data: memoryview, *_: object) -> Iterator[Part]:
+    yield {"changes": {}, "syntax": "1.2.840.10008.1.2.5"}, bytes(data)
+    yield {"changes": {}, "syntax": "1.2.840.10008.1.2.5"}, bytes(data)
+
+
+def other_changes(data: memoryview, *_: object) -> Iterator[Part]:
+    """Give the patient's name back, where only what describes pixels may change."""
+    yield {"changes": {str(0x00100010): "00"}, "syntax": "1.2.840.10008.1.2.5"}, bytes(data)
+
+
+def no_pixels(data: memoryview, *_: object) -> Iterator[Part]:
+    name = b"\x10\0\x10\0PN\x08\0Made^Up "
+    yield {"changes": {}, "syntax": "1.2.840.10008.1.2.5"}, name

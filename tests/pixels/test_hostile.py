@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy
@@ -162,3 +165,36 @@ def test_memory_of_a_worker_is_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr(workers, "transcode_file", devour)
     with Workers(1) as pool:
         assert pool.one(task(tmp_path)).error == "no memory"
+
+
+@pytest.mark.parametrize("said", [b'{"exit": 0, "other": 1}', b"[]", b"{}", b"\x80\x04N."])
+def test_worker_that_says_what_makes_no_sense_is_not_believed(said, tmp_path, monkeypatch):
+    given = task(tmp_path)
+    with Workers(1) as pool:
+        with monkeypatch.context() as patch:
+            patch.setattr(workers, "_told", lambda done: said)
+            assert (pool.one(given).error or "").startswith("its decoder crashed")
+        assert pool.one(given).error is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="pidfd_open is Linux's")
+def test_worker_does_not_outlast_who_started_it():
+    """Killed without a chance to end anything, while a codec computes for ever."""
+    program = (
+        "from pacs_cli.pixels import workers\n"
+        "from pacs_cli.pixels.files import Task\n"
+        "def loop(task, tick):\n"
+        "    import os; print(os.getpid(), flush=True)\n"
+        "    while True: pass\n"
+        "workers.PATIENCE, workers.transcode_file = 1, loop\n"
+        "workers.Workers(1, 600).one(Task('a', 'b', 'c'))\n"
+    )
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        descriptor = os.pidfd_open(int(process.stdout.readline()))
+        process.send_signal(signal.SIGKILL)
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    # its second of the processor, on a machine that has others to serve
+    assert poll.poll(60_000)
+    os.close(descriptor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import select
 import signal
 import subprocess
 import sys
@@ -50,6 +51,33 @@ def test_memory_grows_on_either_side(sandbox):
     sizes = [1, 3 << 20, 10, 20 << 20, 7]
     assert [len(part) for _, part in run(sandbox, "grow", large, sizes)] == sizes
     assert run(sandbox, "grow", b"ab", [5]) == [(5, b"ababa")]
+
+
+def test_memory_that_was_large_is_given_back(sandbox):
+    ((_, part),) = sandbox.run(WORK + "grow", b"ab", [70 << 20])
+    assert sandbox._child is None
+    # what came of it is there all the same
+    assert part[-2:] == b"ab"
+    assert run(sandbox, "echo")
+
+
+def test_what_is_large_itself_may_take_more():
+    with Sandbox(patience=60, most=64 << 20) as sandbox:
+        data = bytes(30 << 20)
+        ((words, part),) = sandbox.run(WORK + "grow", data, [len(data)])
+        assert (words, len(part)) == (len(data), len(data))
+        with pytest.raises(InputError, match="more memory than it may"):
+            run(sandbox, "grow", b"x", [len(data) * 3])
+
+
+def test_system_that_starts_no_process_is_a_reason(sandbox, monkeypatch):
+    before = len([*Path("/proc/self/fd").iterdir()])
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", "/no/such/python")
+        with pytest.raises(InputError, match="no process to decode it in: no such file"):
+            run(sandbox, "echo")
+    assert len([*Path("/proc/self/fd").iterdir()]) == before
+    assert run(sandbox, "echo")
 
 
 @pytest.mark.parametrize(
@@ -176,8 +204,6 @@ def test_process_does_not_outlast_who_started_it(tmp_path):
     ) as process:
         descriptor = os.pidfd_open(int(process.stdout.readline()))
         process.send_signal(signal.SIGKILL)
-    import select
-
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     # its second of the processor, on a machine that has others to serve

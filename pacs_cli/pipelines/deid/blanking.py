@@ -262,15 +262,17 @@ def _elsewhere(
     sandbox: Sandbox,
 ) -> Blanked:
     """Have encapsulated pixel data blanked where a codec may crash."""
-    ((words, part),) = sandbox.run(_WORK, view, vr, syntax_uid, dict(values), decision)
-    made = Blanked(
-        bytes(part),
-        {int(tag): bytes.fromhex(value) for tag, value in words["changes"].items()},
-        words["syntax"],
-    )
-    is_known = made.changes.keys() <= _CHANGED and made.syntax in (syntax_uid, EXPLICIT_LITTLE_UID)
-    if not is_known or header_at(made.element, 0, True, True)[0] != images.PIXELS:
-        raise InputError("its decoder said what makes no sense")
+    nonsense = InputError("its decoder said what makes no sense")
+    try:
+        ((words, part),) = sandbox.run(_WORK, view, vr, syntax_uid, dict(values), decision)
+        changes = {int(tag): bytes.fromhex(value) for tag, value in words["changes"].items()}
+        made = Blanked(bytes(part), changes, words["syntax"])
+        tag, *_ = header_at(made.element, 0, True, True)
+    except (AttributeError, LookupError, TypeError, ValueError):
+        raise nonsense from None
+    is_known = changes.keys() <= _CHANGED and made.syntax in (syntax_uid, EXPLICIT_LITTLE_UID)
+    if not is_known or tag != images.PIXELS:
+        raise nonsense
     blank = element(EXPLICIT_LITTLE, BURNED_IN_ANNOTATION, "CS", b"NO")
     return made._replace(changes={BURNED_IN_ANNOTATION: blank, **made.changes})
 

@@ -401,3 +401,19 @@ def test_rule_blanks_the_images_of_its_device_and_no_others(tmp_path):
 def test_rules_that_are_mistyped_are_refused(text):
     with pytest.raises(UsageError, match=re.compile("pixel rule")):
         load_rules(text)
+
+
+@pytest.mark.parametrize(
+    "work", ["echo", "babble", "lie", "two_parts", "other_changes", "no_pixels"]
+)
+def test_process_that_says_what_makes_no_sense_is_not_believed(tmp_path, monkeypatch, work):
+    data = convert(encoded(ultrasound(gray(12), KEPT)), "explicit", "rle")
+    path = save(tmp_path / "in.dcm", data, "rle")
+    monkeypatch.setattr(
+        "pacs_cli.pipelines.deid.blanking._WORK", f"tests.pixels.hostile_work:{work}"
+    )
+    made = worker(tmp_path / "out", make_policy(clean=["pixels"]))
+    outcome = made.one(str(path))
+    assert (outcome.output, outcome.code) == (None, "burned-in")
+    assert outcome.message.endswith("its decoder said what makes no sense")
+    made.close()
