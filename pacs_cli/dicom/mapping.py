@@ -56,7 +56,11 @@ class _Guard:
     def watch(self, mapping: _Mapping) -> None:
         """Let a mapping be read although its file may become shorter."""
         if self._handler is None:
-            self._install()
+            try:
+                self._install()
+            except (ImportError, OSError, AttributeError):
+                # a Python without ctypes: files are mapped all the same, and only the size tells
+                self._handler = False
         if len(self._mappings) >= _MOST_GONE:
             self._mappings = {each: known for each, known in self._mappings.items() if known()}
         self._mappings[id(mapping)] = ref(mapping)
