@@ -93,13 +93,13 @@ def echoscu(
         )
     target = resolve_target(PeerOptions(peer, called_ae_title), port, network, tls=tls)
     if propose:
-        return _probe(report, target, propose)
+        return _probe(report, target, propose, is_csv=output.csv)
     from pacs_cli.commands.echo_run import EchoRun
 
     return EchoRun(report, target).run(repeat, interval)
 
 
-def _probe(report: Report, target: Target, texts: list[str]) -> Exit:
+def _probe(report: Report, target: Target, texts: list[str], is_csv: bool) -> Exit:
     """Show what is accepted of what was asked for."""
     from pacs_cli.commands.acceptance import show_accepted
     from pacs_cli.commands.negotiation import Display
@@ -110,10 +110,11 @@ def _probe(report: Report, target: Target, texts: list[str]) -> Exit:
     rows = []
     for each in accepted:
         words = explain_context(each.result)
+        syntaxes = " ".join(each.transfer_syntaxes) if is_csv else each.transfer_syntaxes
         fields = {
             "peer": target.name,
             "abstract_syntax": each.abstract_syntax,
-            "transfer_syntaxes": each.transfer_syntaxes,
+            "transfer_syntaxes": syntaxes,
             "result": words,
         }
         report.record("accepted", fields)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import socket
 import subprocess
@@ -148,6 +149,14 @@ def test_no_probe_is_one_association(pacs: Pacs):
         result = pacs("doctor", "127.0.0.1", running.listener.port, "--no-probe", "--json")
     assert list(outcomes(result)) == STEPS[:-1]
     assert sum(type(event).__name__ == "AssociationOpened" for event in running.events) == 1
+
+
+def test_csv_has_a_row_for_each_step(pacs: Pacs):
+    with running_provider(abstract_syntaxes=SERVED) as running:
+        result = pacs("doctor", "127.0.0.1", running.listener.port, "--no-probe", "--csv")
+    header, *rows = csv.reader(result.stdout.splitlines())
+    assert header == ["peer", "step", "outcome", "seconds", "words"]
+    assert [row[1] for row in rows] == STEPS[:-1]
 
 
 def test_probe_tells_what_is_accepted_and_what_is_not(pacs: Pacs):
