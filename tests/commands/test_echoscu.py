@@ -171,7 +171,7 @@ def test_propose_tells_what_is_accepted(pacs):
         found = pacs(*place, "--propose", "CTImageStorage=j2k,jpegls", "--propose", MR, "--json")
         any_syntax = pacs(*place, "--propose", CT, "--propose", VERIFICATION)
         nothing = pacs(*place, "--propose", "MR")
-        rows = pacs(*place, "--propose", CT, "--csv").stdout.splitlines()
+        table = pacs(*place, "--propose", CT, "--csv").stdout.splitlines()
     assert (found.exit, found.stderr) == (0, "")
     *rows, summary = found.json
     assert [(row["abstract_syntax"], row["transfer_syntaxes"], row["result"]) for row in rows] == [
@@ -181,7 +181,7 @@ def test_propose_tells_what_is_accepted(pacs):
     assert (summary["proposed"], summary["accepted"]) == (2, 1)
     assert "CT Image\texplicit, j2k\n" in any_syntax.stdout
     assert "Verification SOP Class\texplicit, j2k\n" in any_syntax.stdout
-    assert rows[1].split(",")[1:] == [CT, f"{EXPLICIT} {J2K}", "accepted"]
+    assert table[1].split(",")[1:] == [CT, f"{EXPLICIT} {J2K}", "accepted"]
     assert (nothing.exit, nothing.stderr.count("\n")) == (4, 1)
     assert "MR Image\tabstract syntax not supported\n" in nothing.stdout
 
