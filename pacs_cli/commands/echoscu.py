@@ -84,8 +84,11 @@ def echoscu(
     if every:
         from pacs_cli.commands.echoing import echo_configured
 
-        if peer or propose or repeat > 1:
-            raise UsageError("--all echoes each peer once; leave out PEER, --propose and --repeat")
+        if peer or called_ae_title or propose or repeat > 1:
+            raise UsageError(
+                "--all echoes each peer once, as it is configured; leave out PEER, --called-aet, "
+                "--propose and --repeat"
+            )
         return echo_configured(report, (), network, tls)
     if not peer:
         raise UsageError(

@@ -13,6 +13,7 @@ import pytest
 from pacs_cli.services.serving import AssociationOpened
 from pacs_cli.wire.command import CommandField
 from pacs_cli.wire.pdu import AssociateAccept, ContextResult
+from tests.interop.peers import pacs_storescp
 from tests.services import raw
 from tests.support import (
     CT,
@@ -134,6 +135,15 @@ def test_ctrl_c_shows_the_figures_of_what_was_done():
     assert json.loads(stdout.splitlines()[0])["echoes"] == 1
 
 
+def test_tls_handshake_is_a_phase_of_its_own(pacs, pki, tmp_path):
+    with pacs_storescp(tmp_path / "archive", *pki.good.options) as archive:
+        secured = pacs("echoscu", "127.0.0.1", archive.port, *pki.good.options, "--json")
+    with running_provider() as running:
+        plain = pacs("echoscu", "127.0.0.1", running.listener.port, "--json")
+    assert secured.json[-1]["tls_seconds"] > 0
+    assert plain.json[-1]["tls_seconds"] == 0
+
+
 def test_every_configured_peer_is_echoed(pacs, tmp_path):
     with running_provider() as running:
         config = tmp_path / "config.toml"
@@ -153,6 +163,7 @@ def test_every_configured_peer_is_echoed(pacs, tmp_path):
         ((), "missing PEER"),
         (("--all",), "no peers in the configuration; add one"),
         (("--all", "h:1"), "leave out PEER"),
+        (("--all", "-aec", "X"), "leave out PEER, --called-aet"),
         (("h:1", "--propose", "TC"), "unknown storage SOP class 'TC'"),
         (("h:1", "--propose", "CT=j2kk"), "did you mean j2k?"),
         (("h:1", "--propose", "="), "write CLASS=SYNTAX"),
