@@ -21,8 +21,8 @@ from tests.conftest import Pacs, Result
 from tests.interop import find_peers
 from tests.interop.peers import PACS, dcmtk_storescp, pacs_storescp
 from tests.pki import Pki
-from tests.services.misbehaviour import EVERY_ONE, Misbehaviour
-from tests.services.raw import read_pdu
+from tests.services.misbehaviour import EVERY_ONE, Misbehaviour, accept, read_all
+from tests.services.raw import data, read_pdu, stored
 from tests.support import CT, EXPLICIT, IMPLICIT, MR, VERIFICATION, running_provider
 from tests.writing import write_object
 
@@ -413,6 +413,30 @@ def test_whatever_a_peer_does_is_told_in_a_line_for_each_step(
         ["pacs doctor", step] for step in summary["failed"]
     ]
     assert outcomes(result)["tcp"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (b"", "did not send an answer to C-ECHO-RQ within 0.3 s; is the peer well"),
+        (Abort(0, 0).encode(), "aborted the association"),
+        (data(1, 3, b"\xff" * 20), "broke the protocol"),
+        (
+            data(1, 3, stored()),
+            "answered C-ECHO-RQ number 1 on presentation context 1 with C-STORE",
+        ),
+    ],
+)
+def test_echo_that_is_not_answered_as_it_should_be(pacs: Pacs, answer: bytes, words: str):
+    def act(sock: socket.socket) -> None:
+        accept(sock)
+        read_pdu(sock)
+        sock.sendall(answer)
+        read_all(sock)
+
+    with answering(act) as port:
+        result = pacs("doctor", "127.0.0.1", port, "-td", 0.3)
+    stops(result, "echo", 4, words)
 
 
 # -- what fails without an end -------------------------------------------------------------------
