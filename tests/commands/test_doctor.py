@@ -16,13 +16,14 @@ import pytest
 from pynetdicom import AE, evt
 
 from pacs_cli.net.tls import TlsServer, TlsSettings
+from pacs_cli.pipelines.doctor import _ends_of
 from pacs_cli.wire.pdu import Abort, AssociateReject
 from tests.conftest import Pacs, Result
 from tests.interop import find_peers
 from tests.interop.peers import PACS, dcmtk_storescp, pacs_storescp
 from tests.pki import Pki
 from tests.services.misbehaviour import EVERY_ONE, Misbehaviour, accept, read_all
-from tests.services.raw import data, read_pdu, stored
+from tests.services.raw import data, read_pdu, reset, stored
 from tests.support import CT, EXPLICIT, IMPLICIT, MR, VERIFICATION, running_provider
 from tests.writing import write_object
 
@@ -323,6 +324,26 @@ def test_something_that_says_nothing(pacs: Pacs):
     with answering(lambda sock: sock.recv(1 << 16) and sock.recv(1) and None) as port:
         result = pacs("doctor", "127.0.0.1", port, "--timeout", 0.3)
     stops(result, "association", 4, "takes connections and says nothing", "proxy")
+
+
+def test_something_that_resets_at_once(pacs: Pacs):
+    with answering(reset) as port:
+        result = pacs("doctor", "127.0.0.1", port)
+    # the system tells of it while connecting, or later
+    if "pacs doctor: tcp:" in result.stderr:
+        stops(result, "tcp", 3, "connection reset by peer")
+    else:
+        stops(result, "association", 4, "without a word")
+
+
+def test_connection_that_is_gone_by_the_time_it_is_looked_at():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        with socket.create_connection(listener.getsockname()) as sock:
+            reset(listener.accept()[0])
+            assert sock.recv(0) == b""
+            with pytest.raises(ConnectionResetError):
+                sock.recv(1)
+            assert _ends_of(sock) == ("here", "it")
 
 
 def test_something_that_closes_at_once(pacs: Pacs):
