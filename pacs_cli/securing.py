@@ -149,7 +149,7 @@ class UserOptions:
             "--user",
             metavar="NAME",
             help="Say that this user calls.",
-            rich_help_panel="User identity",
+            rich_help_panel="Identity",
         ),
     ] = None
     passcode_file: Annotated[
@@ -158,7 +158,7 @@ class UserOptions:
             "--user-pass-file",
             metavar="FILE",
             help="File whose first line is the user's passcode; or set PACS_USER_PASS.",
-            rich_help_panel="User identity",
+            rich_help_panel="Identity",
         ),
     ] = None
     kerberos: Annotated[
@@ -167,7 +167,7 @@ class UserOptions:
             "--kerberos",
             metavar="FILE",
             help="Present the Kerberos service ticket in this file instead of a name.",
-            rich_help_panel="User identity",
+            rich_help_panel="Identity",
         ),
     ] = None
     saml: Annotated[
@@ -176,7 +176,7 @@ class UserOptions:
             "--saml",
             metavar="FILE",
             help="Present the SAML assertion in this file.",
-            rich_help_panel="User identity",
+            rich_help_panel="Identity",
         ),
     ] = None
     jwt: Annotated[
@@ -185,7 +185,7 @@ class UserOptions:
             "--jwt",
             metavar="FILE",
             help="Present the JSON Web Token in this file.",
-            rich_help_panel="User identity",
+            rich_help_panel="Identity",
         ),
     ] = None
     is_confirmed: Annotated[
@@ -193,7 +193,7 @@ class UserOptions:
         typer.Option(
             "--user-response",
             help="Ask the peer to confirm the user, and end when it does not.",
-            rich_help_panel="User identity",
+            rich_help_panel="Identity",
         ),
     ] = False
 

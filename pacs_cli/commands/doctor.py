@@ -35,7 +35,11 @@ def doctor(
     port: Port = None,
     no_probe: Annotated[
         bool,
-        typer.Option("--no-probe", help="Do not try which SOP classes and syntaxes it stores."),
+        typer.Option(
+            "--no-probe",
+            help="Do not try which SOP classes and syntaxes it stores.",
+            rich_help_panel="Steps",
+        ),
     ] = False,
 ) -> Exit:
     """Talk to a peer step by step, and say where and why it stops and what to do next.

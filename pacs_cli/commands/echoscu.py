@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -32,10 +33,55 @@ CONFORMANCE = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class EchoOptions:
+    """Who is echoed, how often, or what is asked instead."""
+
+    every: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="Echo every peer of the configuration, once.", rich_help_panel="Echo"
+        ),
+    ] = (False,)
+    repeat: Annotated[
+        int,
+        typer.Option(
+            "--repeat",
+            metavar="N",
+            min=1,
+            help="Echo this many times on one association.",
+            rich_help_panel="Echo",
+        ),
+    ] = (1,)
+    interval: Annotated[
+        float,
+        typer.Option(
+            "--interval",
+            metavar="SECONDS",
+            min=0,
+            max=3600,
+            help="Wait this long between two echoes.",
+            rich_help_panel="Echo",
+        ),
+    ] = (0,)
+    propose: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--propose",
+            metavar="CLASS[=SYNTAX,...]",
+            help="Instead of an echo, ask whether an SOP class (CT, a keyword, a UID; all for "
+            "every storage class) is accepted, in these transfer syntaxes or in any. Can be "
+            "repeated.",
+            rich_help_panel="Echo",
+        ),
+    ] = (None,)
+
+
 def echoscu(
     network: NetworkOptions,
     tls: TlsOptions,
     user: UserOptions,
+    echo: EchoOptions,
     output: OutputOptions,
     peer: Annotated[
         str,
@@ -47,45 +93,16 @@ def echoscu(
     ] = "",
     port: Port = None,
     called_ae_title: CalledAet = None,
-    every: Annotated[
-        bool, typer.Option("--all", help="Echo every peer of the configuration, once.")
-    ] = False,
-    repeat: Annotated[
-        int,
-        typer.Option(
-            "--repeat", metavar="N", min=1, help="Echo this many times on one association."
-        ),
-    ] = 1,
-    interval: Annotated[
-        float,
-        typer.Option(
-            "--interval",
-            metavar="SECONDS",
-            min=0,
-            max=3600,
-            help="Wait this long between two echoes.",
-        ),
-    ] = 0,
-    propose: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--propose",
-            metavar="CLASS[=SYNTAX,...]",
-            help="Instead of an echo, ask whether an SOP class (CT, a keyword, a UID; all for "
-            "every storage class) is accepted, in these transfer syntaxes or in any. Can be "
-            "repeated.",
-        ),
-    ] = None,
 ) -> Exit:
     """Ask a peer for a C-ECHO and time each phase.
 
     Exits 0 only when every echo was answered with success. With --all it is 1 when only some were.
     """
     report = Report.for_output(output)
-    if every:
+    if echo.every:
         from pacs_cli.commands.echoing import echo_configured
 
-        if peer or propose or repeat > 1:
+        if peer or echo.propose or echo.repeat > 1:
             raise UsageError("--all echoes each peer once; leave out PEER, --propose and --repeat")
         return echo_configured(report, (), network, tls, user)
     if not peer:
@@ -93,11 +110,11 @@ def echoscu(
             "missing PEER; write HOST PORT or AET@HOST:PORT, or see pacs echoscu --help"
         )
     target = resolve_target(PeerOptions(peer, called_ae_title), port, network, tls=tls, user=user)
-    if propose:
-        return _probe(report, target, propose)
+    if echo.propose:
+        return _probe(report, target, echo.propose)
     from pacs_cli.commands.echo_run import EchoRun
 
-    return EchoRun(report, target).run(repeat, interval)
+    return EchoRun(report, target).run(echo.repeat, echo.interval)
 
 
 def _probe(report: Report, target: Target, texts: list[str]) -> Exit:

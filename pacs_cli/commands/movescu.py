@@ -57,7 +57,7 @@ def movescu(
     output: OutputOptions,
     rest: Rest = None,
 ) -> Exit:
-    """Have a peer move studies, series or images with C-MOVE, to another node or to us.
+    """Have a peer send objects with C-MOVE, to another node or to us.
 
     With --receive what arrives is compared with what the peer says it has sent, and is said to have
     arrived only when it is safely in the archive. Exits 0 only when everything was moved.

@@ -22,6 +22,7 @@ from pacs_cli.services.serving import (
     ProviderEvent,
     Retrieved,
 )
+from pacs_cli.tables import shown_size
 
 if TYPE_CHECKING:
     from pacs_cli.pipelines.hooks import HookCounts
@@ -94,7 +95,7 @@ class EventReport:
             "failed": self._failed,
             "bytes": self._size,
         }
-        text = f"stored {self._stored}, failed {self._failed}, {self._size / 1e6:.1f} MB"
+        text = f"stored {self._stored}, failed {self._failed}, {shown_size(self._size)}"
         if hooks is not None:
             fields["hooks"] = asdict(hooks)
             text += f"; hooks: {hooks.succeeded} ran, {hooks.failed} failed"

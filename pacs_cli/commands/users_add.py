@@ -30,6 +30,7 @@ def add(
             metavar="FILE",
             help="Take the passcode from the first line of this file, - for stdin, instead of "
             "asking on the terminal.",
+            rich_help_panel="Users",
         ),
     ] = None,
 ) -> Exit:

@@ -234,6 +234,16 @@ def short_syntax_name(uid: str) -> str:
     return next(names, uid_name(uid))
 
 
+def short_syntaxes() -> tuple[str, ...]:
+    """Return the short names of the transfer syntaxes."""
+    return tuple(_SHORT_SYNTAXES)
+
+
+def modalities() -> tuple[str, ...]:
+    """Return the modalities that stand for their storage SOP classes."""
+    return tuple(_MODALITIES)
+
+
 def status_meaning(status: int) -> str:
     """Return what a DIMSE status says, in the words of the standard (PS3.7 C, PS3.4 B, C and W).
 
