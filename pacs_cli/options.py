@@ -24,7 +24,7 @@ from pacs_cli.config import BUILT_IN, Check, Config, Settings, first_of
 from pacs_cli.errors import ConfigError, LocalProtocolError, UsageError, nearest
 from pacs_cli.net.target import Target, Timeouts
 from pacs_cli.net.tls import TlsClient, TlsServer
-from pacs_cli.securing import TlsOptions
+from pacs_cli.securing import TlsOptions, UserOptions
 
 if TYPE_CHECKING:
     from pacs_cli.services.scp import Settings as ProviderSettings
@@ -47,14 +47,18 @@ CalledAet = Annotated[
         "--called-aet",
         metavar="AET",
         help=f"AE title of the peer. [default: {BUILT_IN_CALLED_AE_TITLE}]",
-        rich_help_panel="Network",
+        rich_help_panel="Connection",
     ),
 ]
 
 _Aet = Annotated[
     str | None,
     typer.Option(
-        "-aet", "--aet", metavar="AET", help="Our own AE title.", rich_help_panel="Network"
+        "-aet",
+        "--aet",
+        metavar="AET",
+        help=f"Our own AE title. [default: {BUILT_IN.calling_ae_title}]",
+        rich_help_panel="Connection",
     ),
 ]
 _AcseTimeout = Annotated[
@@ -63,8 +67,9 @@ _AcseTimeout = Annotated[
         "-ta",
         "--acse-timeout",
         metavar="SECONDS",
-        help="Wait this long for an association to be requested, answered or released.",
-        rich_help_panel="Network",
+        help="Wait this long for an association to be requested, answered or released. "
+        f"[default: {BUILT_IN.acse_timeout:g} s; to be requested {_REQUEST_TIMEOUT:g} s]",
+        rich_help_panel="Timeouts and limits",
     ),
 ]
 _DimseTimeout = Annotated[
@@ -73,8 +78,8 @@ _DimseTimeout = Annotated[
         "-td",
         "--dimse-timeout",
         metavar="SECONDS",
-        help="Wait this long between two DIMSE messages.",
-        rich_help_panel="Network",
+        help=f"Wait this long between two DIMSE messages. [default: {BUILT_IN.dimse_timeout:g} s]",
+        rich_help_panel="Timeouts and limits",
     ),
 ]
 _Timeout = Annotated[
@@ -83,7 +88,7 @@ _Timeout = Annotated[
         "--timeout",
         metavar="SECONDS",
         help="Set every timeout that has no option of its own here.",
-        rich_help_panel="Network",
+        rich_help_panel="Timeouts and limits",
     ),
 ]
 _MaxPdu = Annotated[
@@ -91,8 +96,8 @@ _MaxPdu = Annotated[
     typer.Option(
         "--max-pdu",
         metavar="BYTES",
-        help=f"Longest PDU to be sent to us, 0 for no limit. [default: {BUILT_IN.max_pdu}]",
-        rich_help_panel="Network",
+        help=f"Longest PDU to be sent to us, 0 for no limit. [default: {BUILT_IN.max_pdu} bytes]",
+        rich_help_panel="Timeouts and limits",
     ),
 ]
 
@@ -121,8 +126,9 @@ class NetworkOptions:
             "-to",
             "--connect-timeout",
             metavar="SECONDS",
-            help="Wait this long for name lookup and TCP connection.",
-            rich_help_panel="Network",
+            help="Wait this long for name lookup and TCP connection. "
+            f"[default: {BUILT_IN.connect_timeout:g} s]",
+            rich_help_panel="Timeouts and limits",
         ),
     ] = None
     acse_timeout: _AcseTimeout = None
@@ -146,7 +152,7 @@ class ListenOptions:
             "--bind",
             metavar="ADDRESS",
             help="Listen on this address. [default: 127.0.0.1]",
-            rich_help_panel="Network",
+            rich_help_panel="Connection",
         ),
     ] = None
     is_called_checked: Annotated[
@@ -154,7 +160,7 @@ class ListenOptions:
         typer.Option(
             "--check-called",
             help="Reject who calls another AE title than ours.",
-            rich_help_panel="Network",
+            rich_help_panel="Connection",
         ),
     ] = False
     max_associations: Annotated[
@@ -164,7 +170,7 @@ class ListenOptions:
             metavar="N",
             min=1,
             help="Serve this many associations at once.",
-            rich_help_panel="Network",
+            rich_help_panel="Timeouts and limits",
         ),
     ] = 256
     acse_timeout: _AcseTimeout = None
@@ -357,6 +363,7 @@ def resolve_target(
     network: NetworkOptions,
     config: Config | None = None,
     tls: TlsOptions | None = None,
+    user: UserOptions | None = None,
 ) -> Target:
     """Return the peer that was typed, with the configuration filling what was not.
 
@@ -385,6 +392,7 @@ def resolve_target(
         ),
         max_pdu=_filled(settings.max_pdu),
         tls=TlsClient(secured) if secured else None,
+        user=(user or UserOptions()).identity(known.user if known else None),
     )
 
 

@@ -68,7 +68,7 @@ def test_help_is_the_same_on_a_terminal(pacs: Pacs) -> None:
     assert pacs("--help", terminal=True).stdout == pacs("-h").stdout
 
 
-def test_help_of_a_command_groups_options_and_ends_with_examples(
+def test_help_of_a_command_begins_with_examples_and_groups_options(
     pacs: Pacs, install_command: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def probe(
@@ -84,8 +84,8 @@ def test_help_of_a_command_groups_options_and_ends_with_examples(
     help_text = pacs("probe", "--help").stdout
     assert help_text.startswith("Usage: pacs probe [OPTIONS] PATH\n\n  Probe a path.\n")
     titles = [line for line in help_text.splitlines() if line.endswith(":") and line[0] != " "]
-    assert titles == ["Arguments:", "Options:", "Output:", "Examples:"]
-    assert help_text.endswith("  pacs probe x\n    probe x\n")
+    assert titles == ["Examples:", "Arguments:", "Explained by --help-all:", "Help:", "Options:"]
+    assert "\nExamples:\n  pacs probe x\n      probe x\n" in help_text
 
 
 @pytest.fixture

@@ -115,6 +115,7 @@ def test_json_fields_are_all_documented(pacs, folder):
         records += pacs("index", *command, "--json").json
     for words in (("init",), ("show",), ("peers", "add", "x", "h:1"), ("peers", "remove", "x")):
         records += pacs("config", *words, "--json").json
+    records += pacs("completion", "show", "fish", "--json").json
     records += pacs("diff", scans / "ct.dcm", scans / "mr.dcm", "--json").json
     records += pacs("diff", scans, disc, "--json").json
     records += pacs("dump", scans / "none", "--keys", "Rows", "--json").json

@@ -45,7 +45,12 @@ def add(
     port: Port = None,
     called_ae_title: CalledAet = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Put it in the place of a peer of that name.")
+        bool,
+        typer.Option(
+            "--replace",
+            help="Put it in the place of a peer of that name.",
+            rich_help_panel="Configuration",
+        ),
     ] = False,
 ) -> Exit:
     """Write a peer into the configuration file, which is made if there is none.

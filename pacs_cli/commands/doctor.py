@@ -9,7 +9,7 @@ import typer
 from pacs_cli.errors import Exit
 from pacs_cli.options import NetworkOptions, OutputOptions, PeerOptions, Port, resolve_target
 from pacs_cli.report import Report
-from pacs_cli.securing import TlsOptions
+from pacs_cli.securing import TlsOptions, UserOptions
 
 if TYPE_CHECKING:
     from pacs_cli.pipelines.doctor import Step
@@ -30,11 +30,16 @@ def doctor(
     peer: PeerOptions,
     network: NetworkOptions,
     tls: TlsOptions,
+    user: UserOptions,
     output: OutputOptions,
     port: Port = None,
     no_probe: Annotated[
         bool,
-        typer.Option("--no-probe", help="Do not try which SOP classes and syntaxes it stores."),
+        typer.Option(
+            "--no-probe",
+            help="Do not try which SOP classes and syntaxes it stores.",
+            rich_help_panel="Steps",
+        ),
     ] = False,
 ) -> Exit:
     """Talk to a peer step by step, and say where and why it stops and what to do next.
@@ -47,7 +52,7 @@ def doctor(
     from pacs_cli.pipelines.doctor import Examination, Outcome
 
     report = Report.for_output(output)
-    target = resolve_target(peer, port, network, tls=tls)
+    target = resolve_target(peer, port, network, tls=tls, user=user)
     display = Display(report)
     report.line(f"examining {target}, called as {target.calling_ae_title}")
     failed: list[Step] = []

@@ -12,20 +12,24 @@ from pacs_cli.net.target import Target
 from pacs_cli.options import NetworkOptions, PeerOptions, resolve_target
 from pacs_cli.pipelines.echoing import Echoed, echo_each
 from pacs_cli.report import Report
-from pacs_cli.securing import TlsOptions
+from pacs_cli.securing import TlsOptions, UserOptions
 
 _COLUMNS = ("name", "peer", "echo", "name ms", "tcp ms", "tls ms", "association ms", "echo ms")
 
 
 def echo_configured(
-    report: Report, names: Sequence[str], network: NetworkOptions, tls: TlsOptions
+    report: Report,
+    names: Sequence[str],
+    network: NetworkOptions,
+    tls: TlsOptions,
+    user: UserOptions | None = None,
 ) -> Exit:
     """Echo the configured peers of these names, or all; return the exit code of all.
 
     raises  ConfigError when there are none, UsageError for a name that there is not
     """
     config = configuration.load(os.environ)
-    targets = {name: _target(name, network, tls, config) for name in names or _all(config)}
+    targets = {name: _target(name, network, tls, user, config) for name in names or _all(config)}
     rows, failed = [], []
     for each in echo_each(targets):
         rows.append(_row(each))
@@ -53,13 +57,13 @@ def _all(config: Config) -> Sequence[str]:
 
 
 def _target(
-    name: str, network: NetworkOptions, tls: TlsOptions, config: Config
+    name: str, network: NetworkOptions, tls: TlsOptions, user: UserOptions | None, config: Config
 ) -> Target | PacsError:
     if name not in config.peers:
         hint = nearest(name, config.peers) or "; see pacs config peers list"
         raise UsageError(f"no peer {name} in the configuration{hint}")
     try:
-        return resolve_target(PeerOptions(name), None, network, config, tls)
+        return resolve_target(PeerOptions(name), None, network, config, tls, user)
     except UsageError as error:
         # of this peer's table; the others are called
         return error

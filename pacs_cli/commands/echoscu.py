@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
-from pacs_cli.errors import Exit, NoAcceptedContext, UsageError
-from pacs_cli.net.target import Target
+from pacs_cli.errors import Exit, UsageError
 from pacs_cli.options import (
     CalledAet,
     NetworkOptions,
@@ -17,7 +17,7 @@ from pacs_cli.options import (
     resolve_target,
 )
 from pacs_cli.report import Report
-from pacs_cli.securing import TlsOptions
+from pacs_cli.securing import TlsOptions, UserOptions
 
 EXAMPLES = (
     ("pacs echoscu 10.0.0.5 104 -aec ARCHIVE", "echo a peer by host and port"),
@@ -32,9 +32,55 @@ CONFORMANCE = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class EchoOptions:
+    """Who is echoed, how often, or what is asked instead."""
+
+    every: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="Echo every peer of the configuration, once.", rich_help_panel="Echo"
+        ),
+    ] = False
+    repeat: Annotated[
+        int,
+        typer.Option(
+            "--repeat",
+            metavar="N",
+            min=1,
+            help="Echo this many times on one association.",
+            rich_help_panel="Echo",
+        ),
+    ] = 1
+    interval: Annotated[
+        float,
+        typer.Option(
+            "--interval",
+            metavar="SECONDS",
+            min=0,
+            max=3600,
+            help="Wait this long between two echoes.",
+            rich_help_panel="Echo",
+        ),
+    ] = 0
+    propose: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--propose",
+            metavar="CLASS[=SYNTAX,...]",
+            help="Instead of an echo, ask whether an SOP class (CT, a keyword, a UID; all for "
+            "every storage class) is accepted, in these transfer syntaxes or in any. Can be "
+            "repeated.",
+            rich_help_panel="Echo",
+        ),
+    ] = None
+
+
 def echoscu(
     network: NetworkOptions,
     tls: TlsOptions,
+    user: UserOptions,
+    echo: EchoOptions,
     output: OutputOptions,
     peer: Annotated[
         str,
@@ -46,90 +92,30 @@ def echoscu(
     ] = "",
     port: Port = None,
     called_ae_title: CalledAet = None,
-    every: Annotated[
-        bool, typer.Option("--all", help="Echo every peer of the configuration, once.")
-    ] = False,
-    repeat: Annotated[
-        int,
-        typer.Option(
-            "--repeat", metavar="N", min=1, help="Echo this many times on one association."
-        ),
-    ] = 1,
-    interval: Annotated[
-        float,
-        typer.Option(
-            "--interval",
-            metavar="SECONDS",
-            min=0,
-            max=3600,
-            help="Wait this long between two echoes.",
-        ),
-    ] = 0,
-    propose: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--propose",
-            metavar="CLASS[=SYNTAX,...]",
-            help="Instead of an echo, ask whether an SOP class (CT, a keyword, a UID; all for "
-            "every storage class) is accepted, in these transfer syntaxes or in any. Can be "
-            "repeated.",
-        ),
-    ] = None,
 ) -> Exit:
     """Ask a peer for a C-ECHO and time each phase.
 
     Exits 0 only when every echo was answered with success. With --all it is 1 when only some were.
     """
     report = Report.for_output(output)
-    if every:
+    if echo.every:
         from pacs_cli.commands.echoing import echo_configured
 
-        if peer or called_ae_title or propose or repeat > 1:
+        if peer or called_ae_title or echo.propose or echo.repeat > 1:
             raise UsageError(
                 "--all echoes each peer once, as it is configured; leave out PEER, --called-aet, "
                 "--propose and --repeat"
             )
-        return echo_configured(report, (), network, tls)
+        return echo_configured(report, (), network, tls, user)
     if not peer:
         raise UsageError(
             "missing PEER; write HOST PORT or AET@HOST:PORT, or see pacs echoscu --help"
         )
-    target = resolve_target(PeerOptions(peer, called_ae_title), port, network, tls=tls)
-    if propose:
-        return _probe(report, target, propose, is_csv=output.csv)
+    target = resolve_target(PeerOptions(peer, called_ae_title), port, network, tls=tls, user=user)
+    if echo.propose:
+        from pacs_cli.commands.acceptance import show_probe
+
+        return show_probe(report, target, echo.propose, is_csv=output.csv)
     from pacs_cli.commands.echo_run import EchoRun
 
-    return EchoRun(report, target).run(repeat, interval)
-
-
-def _probe(report: Report, target: Target, texts: list[str], is_csv: bool) -> Exit:
-    """Show what is accepted of what was asked for."""
-    from pacs_cli.commands.acceptance import show_accepted
-    from pacs_cli.commands.negotiation import Display
-    from pacs_cli.pipelines.probe import probe_named
-    from pacs_cli.services.diagnosis import explain_context
-
-    accepted = probe_named(target, texts, Display(report).trace)
-    rows = []
-    for each in accepted:
-        words = explain_context(each.result)
-        syntaxes = " ".join(each.transfer_syntaxes) if is_csv else each.transfer_syntaxes
-        fields = {
-            "peer": target.name,
-            "abstract_syntax": each.abstract_syntax,
-            "transfer_syntaxes": syntaxes,
-            "result": words,
-        }
-        report.record("accepted", fields)
-        rows.append((each.abstract_syntax, each.transfer_syntaxes or words))
-    show_accepted(report, rows)
-    count = sum(bool(each.transfer_syntaxes) for each in accepted)
-    report.summary(
-        {"peer": target.name, "proposed": len(accepted), "accepted": count},
-        f"{count} of {len(accepted)} abstract syntaxes accepted",
-    )
-    if not count:
-        raise NoAcceptedContext(
-            f"{target} accepts nothing of what was proposed; ask what it serves to this AE title"
-        )
-    return Exit.OK
+    return EchoRun(report, target).run(echo.repeat, echo.interval)

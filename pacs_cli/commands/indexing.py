@@ -34,7 +34,12 @@ class IndexOptions:
 
     db: Annotated[
         Path | None,
-        typer.Option("--db", metavar="FILE", help=f"Index. [default: {NAME} in the folder]"),
+        typer.Option(
+            "--db",
+            metavar="FILE",
+            help=f"Index. [default: {NAME} in the folder]",
+            rich_help_panel="Index",
+        ),
     ] = None
 
     def path(self, where: str | None) -> Path:
@@ -69,17 +74,21 @@ class ReadingOptions:
     jobs: Annotated[
         int | None,
         typer.Option(
+            "-j",
             "--jobs",
             metavar="N",
             min=1,
             max=64,
             help="Read in N processes. [default: one for each processor, at most 8]",
+            rich_help_panel="Index",
         ),
     ] = None
     hashes: Annotated[
         bool,
         typer.Option(
-            "--hash", help="Keep the SHA-256 of each file, for verify --hash; reads all of it."
+            "--hash",
+            help="Keep the SHA-256 of each file, for verify --hash; reads all of it.",
+            rich_help_panel="Index",
         ),
     ] = False
 

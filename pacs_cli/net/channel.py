@@ -24,6 +24,7 @@ from pacs_cli.wire.message import Buffer
 
 if TYPE_CHECKING:
     from pacs_cli.net.tls import TlsServer
+    from pacs_cli.net.tls_peer import TlsPeer
     from pacs_cli.net.tls_socket import Poll, TlsSocket
 
 #: Linux only. Without it peers with Nagle's algorithm on, which write the header of a PDU apart
@@ -249,6 +250,11 @@ class Channel:
                 self._linger(self._clock() + self.association.limits.close)
             raise
         return True
+
+    @property
+    def tls_peer(self) -> TlsPeer | None:
+        """Whose certificate the peer has proven; None without TLS, or without one."""
+        return None if isinstance(self._sock, socket.socket) else self._sock.peer()
 
     def _await_handshake(self, incoming: select.poll | Poll, event: int) -> bool:
         """Wait for the peer; False when the wakeup came."""

@@ -13,7 +13,8 @@ _REJECTIONS: dict[tuple[int, int], str] = {
     "one that is, with -aet",
     (1, 7): "called AE title not recognised: it is not called {called} there; give its own title "
     "with -aec",
-    (2, 1): "no reason given by its association service; ask what the peer's log says",
+    (2, 1): "no reason given by its association service; does it want a user (--user)? ask what "
+    "the peer's log says",
     (2, 2): "protocol version not supported; is that a DICOM application?",
     (3, 1): "temporary congestion; try again later",
     (3, 2): "local limit exceeded, it has too many associations; try again later",
@@ -76,13 +77,22 @@ _STATUSES: tuple[tuple[int, int, str, str], ...] = (
 
 
 def explain_rejection(
-    result: int, source: int, reason: int, called: str = "that", calling: str = "ours"
+    result: int,
+    source: int,
+    reason: int,
+    called: str = "that",
+    calling: str = "ours",
+    has_user: bool = False,
 ) -> str:
     """Say what an A-ASSOCIATE-RJ means and what to try (PS3.8 table 9-21).
 
     called, calling  the AE titles that were used
+    has_user         whether a user identity was proposed, which is refused by the association
+                     service (PS3.7 D.3.3.7.3)
     """
     words = _REJECTIONS.get((source, reason))
+    if has_user and source == 2 and reason == 1:
+        words = "the user was not accepted; check the user name and passcode, the ticket or token"
     if words is None:
         words = f"source {source}, reason {reason}; ask what the peer's log says"
     words = words.format(called=called, calling=calling)

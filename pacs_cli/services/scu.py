@@ -128,6 +128,7 @@ class Session:
                 maximum_length=target.max_pdu,
                 implementation_class_uid=IMPLEMENTATION_CLASS_UID,
                 implementation_version_name=IMPLEMENTATION_VERSION_NAME,
+                user_identity=target.user,
             ),
         )
         connection = connection or call(target)
@@ -296,10 +297,26 @@ class Session:
             event = self._next()
             # nothing else can come in this state: the table has an abort for it
             assert isinstance(event, Accepted)
+            self._check_user(event.answer)
             return event.answer
         except BaseException:
             self.abort()
             raise
+
+    def _check_user(self, answer: AssociateAccept) -> None:
+        """See that the user was confirmed, where that was asked for.
+
+        A peer that does not check users accepts without a response, and whether to go on is then
+        ours to decide (PS3.7 D.3.3.7): who asks for a response wants to know.
+        """
+        user = self.target.user
+        if user is None or not user.positive_response_requested:
+            return
+        if answer.user_information.user_identity_response is None:
+            raise AssociationError(
+                f"cannot associate with {self.target}: it accepted, but did not confirm the user, "
+                "so it may not check users at all; without --user-response that is not asked for"
+            )
 
     def _begin(
         self,
@@ -522,7 +539,8 @@ class Session:
         """Return the exception for an end of the association."""
         if isinstance(event, Rejected):
             titles = self.target.called_ae_title, self.target.calling_ae_title
-            words = explain_rejection(event.result, event.source, event.reason, *titles)
+            has_user = self.target.user is not None
+            words = explain_rejection(event.result, event.source, event.reason, *titles, has_user)
             return AssociationRejected(
                 f"cannot associate with {self.target}: rejected, {words}",
                 event.result,
