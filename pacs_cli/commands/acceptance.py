@@ -26,7 +26,7 @@ def show_accepted(report: Report, rows: Iterable[tuple[str, Sequence[str] | str]
 
 
 def show_probe(report: Report, target: Target, texts: list[str], is_csv: bool) -> Exit:
-    """Show what is accepted of what was asked for; raises NoAcceptedContext when that is nothing."""
+    """Show what is accepted of what was asked for; NoAcceptedContext when that is nothing."""
     from pacs_cli.commands.negotiation import Display
     from pacs_cli.pipelines.probe import probe_named
     from pacs_cli.services.diagnosis import explain_context
