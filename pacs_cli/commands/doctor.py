@@ -58,7 +58,7 @@ def doctor(
     failed: list[Step] = []
     warnings, spent = 0, 0.0
     for step in Examination(target, not no_probe, display.trace, display.opened).steps():
-        _show(report, target.name, step)
+        _show(report, target.name, step, has_details=not output.csv)
         spent += step.seconds
         warnings += step.outcome is Outcome.WARNING
         if step.outcome is Outcome.FAILED:
@@ -85,16 +85,17 @@ def _verdict(failed: list[Step], stopped: str | None, warnings: int) -> str:
     return "all is well" + (f", with {warnings} warnings" if warnings else "")
 
 
-def _show(report: Report, peer: str, step: Step) -> None:
+def _show(report: Report, peer: str, step: Step, has_details: bool) -> None:
     has_failed = bool(step.exit)
-    fields = {
+    fields: dict[str, object] = {
         "peer": peer,
         "step": step.name,
         "outcome": str(step.outcome),
         "seconds": round(step.seconds, 6),
         "words": step.words,
-        "details": step.details,
     }
+    if has_details:
+        fields["details"] = step.details
     report.record("step", fields)
     words = "" if has_failed else step.words
     time = f"{step.seconds * 1000:.1f} ms"

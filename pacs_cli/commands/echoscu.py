@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pacs_cli.errors import Exit, NoAcceptedContext, UsageError
-from pacs_cli.net.target import Target
+from pacs_cli.errors import Exit, UsageError
 from pacs_cli.options import (
     CalledAet,
     NetworkOptions,
@@ -102,8 +101,11 @@ def echoscu(
     if echo.every:
         from pacs_cli.commands.echoing import echo_configured
 
-        if peer or echo.propose or echo.repeat > 1:
-            raise UsageError("--all echoes each peer once; leave out PEER, --propose and --repeat")
+        if peer or called_ae_title or echo.propose or echo.repeat > 1:
+            raise UsageError(
+                "--all echoes each peer once, as it is configured; leave out PEER, --called-aet, "
+                "--propose and --repeat"
+            )
         return echo_configured(report, (), network, tls, user)
     if not peer:
         raise UsageError(
@@ -111,39 +113,9 @@ def echoscu(
         )
     target = resolve_target(PeerOptions(peer, called_ae_title), port, network, tls=tls, user=user)
     if echo.propose:
-        return _probe(report, target, echo.propose)
+        from pacs_cli.commands.acceptance import show_probe
+
+        return show_probe(report, target, echo.propose, is_csv=output.csv)
     from pacs_cli.commands.echo_run import EchoRun
 
     return EchoRun(report, target).run(echo.repeat, echo.interval)
-
-
-def _probe(report: Report, target: Target, texts: list[str]) -> Exit:
-    """Show what is accepted of what was asked for."""
-    from pacs_cli.commands.acceptance import show_accepted
-    from pacs_cli.commands.negotiation import Display
-    from pacs_cli.pipelines.probe import probe_named
-    from pacs_cli.services.diagnosis import explain_context
-
-    accepted = probe_named(target, texts, Display(report).trace)
-    rows = []
-    for each in accepted:
-        words = explain_context(each.result)
-        fields = {
-            "peer": target.name,
-            "abstract_syntax": each.abstract_syntax,
-            "transfer_syntaxes": each.transfer_syntaxes,
-            "result": words,
-        }
-        report.record("accepted", fields)
-        rows.append((each.abstract_syntax, each.transfer_syntaxes or words))
-    show_accepted(report, rows)
-    count = sum(bool(each.transfer_syntaxes) for each in accepted)
-    report.summary(
-        {"peer": target.name, "proposed": len(accepted), "accepted": count},
-        f"{count} of {len(accepted)} abstract syntaxes accepted",
-    )
-    if not count:
-        raise NoAcceptedContext(
-            f"{target} accepts nothing of what was proposed; ask what it serves to this AE title"
-        )
-    return Exit.OK

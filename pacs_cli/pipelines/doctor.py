@@ -129,7 +129,7 @@ class Examination:
         expiry = self._began + target.timeouts.connect
         sock = reach(target, addresses, expiry)
         try:
-            here, there = _place(sock.getsockname()), _place(sock.getpeername())
+            here, there = _ends_of(sock)
             yield self._done(f"connected to {there} from {here}", local=here, remote=there)
         except BaseException:
             sock.close()
@@ -293,6 +293,15 @@ def _is_a_riddle(error: PacsError) -> bool:
         # an A-ABORT has a source
         return error.source is None
     return isinstance(error, PeerProtocolError | PeerTimeout | ConnectError)
+
+
+def _ends_of(sock: Any) -> tuple[str, str]:
+    """Return our end of a connection and the peer's."""
+    try:
+        return _place(sock.getsockname()), _place(sock.getpeername())
+    except OSError:
+        # reset by then, which the next step tells
+        return "here", "it"
 
 
 def _place(address: Any) -> str:

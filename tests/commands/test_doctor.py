@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import socket
 import subprocess
@@ -15,13 +16,14 @@ import pytest
 from pynetdicom import AE, evt
 
 from pacs_cli.net.tls import TlsServer, TlsSettings
+from pacs_cli.pipelines.doctor import _ends_of
 from pacs_cli.wire.pdu import Abort, AssociateReject
 from tests.conftest import Pacs, Result
 from tests.interop import find_peers
 from tests.interop.peers import PACS, dcmtk_storescp, pacs_storescp
 from tests.pki import Pki
-from tests.services.misbehaviour import EVERY_ONE, Misbehaviour
-from tests.services.raw import read_pdu
+from tests.services.misbehaviour import EVERY_ONE, Misbehaviour, accept, read_all
+from tests.services.raw import data, read_pdu, reset, stored
 from tests.support import CT, EXPLICIT, IMPLICIT, MR, VERIFICATION, running_provider
 from tests.writing import write_object
 
@@ -148,6 +150,14 @@ def test_no_probe_is_one_association(pacs: Pacs):
         result = pacs("doctor", "127.0.0.1", running.listener.port, "--no-probe", "--json")
     assert list(outcomes(result)) == STEPS[:-1]
     assert sum(type(event).__name__ == "AssociationOpened" for event in running.events) == 1
+
+
+def test_csv_has_a_row_for_each_step(pacs: Pacs):
+    with running_provider(abstract_syntaxes=SERVED) as running:
+        result = pacs("doctor", "127.0.0.1", running.listener.port, "--no-probe", "--csv")
+    header, *rows = csv.reader(result.stdout.splitlines())
+    assert header == ["peer", "step", "outcome", "seconds", "words"]
+    assert [row[1] for row in rows] == STEPS[:-1]
 
 
 def test_probe_tells_what_is_accepted_and_what_is_not(pacs: Pacs):
@@ -316,6 +326,26 @@ def test_something_that_says_nothing(pacs: Pacs):
     stops(result, "association", 4, "takes connections and says nothing", "proxy")
 
 
+def test_something_that_resets_at_once(pacs: Pacs):
+    with answering(reset) as port:
+        result = pacs("doctor", "127.0.0.1", port)
+    # the system tells of it while connecting, or later
+    if "pacs doctor: tcp:" in result.stderr:
+        stops(result, "tcp", 3, "connection reset by peer")
+    else:
+        stops(result, "association", 4, "without a word")
+
+
+def test_connection_that_is_gone_by_the_time_it_is_looked_at():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        with socket.create_connection(listener.getsockname()) as sock:
+            reset(listener.accept()[0])
+            assert sock.recv(0) == b""
+            with pytest.raises(ConnectionResetError):
+                sock.recv(1)
+            assert _ends_of(sock) == ("here", "it")
+
+
 def test_something_that_closes_at_once(pacs: Pacs):
     with answering(lambda sock: None) as port:
         result = pacs("doctor", "127.0.0.1", port)
@@ -404,6 +434,30 @@ def test_whatever_a_peer_does_is_told_in_a_line_for_each_step(
         ["pacs doctor", step] for step in summary["failed"]
     ]
     assert outcomes(result)["tcp"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (b"", "did not send an answer to C-ECHO-RQ within 0.3 s; is the peer well"),
+        (Abort(0, 0).encode(), "aborted the association"),
+        (data(1, 3, b"\xff" * 20), "broke the protocol"),
+        (
+            data(1, 3, stored()),
+            "answered C-ECHO-RQ number 1 on presentation context 1 with C-STORE",
+        ),
+    ],
+)
+def test_echo_that_is_not_answered_as_it_should_be(pacs: Pacs, answer: bytes, words: str):
+    def act(sock: socket.socket) -> None:
+        accept(sock)
+        read_pdu(sock)
+        sock.sendall(answer)
+        read_all(sock)
+
+    with answering(act) as port:
+        result = pacs("doctor", "127.0.0.1", port, "-td", 0.3)
+    stops(result, "echo", 4, words)
 
 
 # -- what fails without an end -------------------------------------------------------------------

@@ -13,6 +13,7 @@ import pytest
 from pacs_cli.services.serving import AssociationOpened
 from pacs_cli.wire.command import CommandField
 from pacs_cli.wire.pdu import AssociateAccept, ContextResult
+from tests.interop.peers import pacs_storescp
 from tests.services import raw
 from tests.support import (
     CT,
@@ -134,6 +135,15 @@ def test_ctrl_c_shows_the_figures_of_what_was_done():
     assert json.loads(stdout.splitlines()[0])["echoes"] == 1
 
 
+def test_tls_handshake_is_a_phase_of_its_own(pacs, pki, tmp_path):
+    with pacs_storescp(tmp_path / "archive", *pki.good.options) as archive:
+        secured = pacs("echoscu", "127.0.0.1", archive.port, *pki.good.options, "--json")
+    with running_provider() as running:
+        plain = pacs("echoscu", "127.0.0.1", running.listener.port, "--json")
+    assert secured.json[-1]["tls_seconds"] > 0
+    assert plain.json[-1]["tls_seconds"] == 0
+
+
 def test_every_configured_peer_is_echoed(pacs, tmp_path):
     with running_provider() as running:
         config = tmp_path / "config.toml"
@@ -153,6 +163,7 @@ def test_every_configured_peer_is_echoed(pacs, tmp_path):
         ((), "missing PEER"),
         (("--all",), "no peers in the configuration; add one"),
         (("--all", "h:1"), "leave out PEER"),
+        (("--all", "-aec", "X"), "leave out PEER, --called-aet"),
         (("h:1", "--propose", "TC"), "unknown storage SOP class 'TC'"),
         (("h:1", "--propose", "CT=j2kk"), "did you mean j2k?"),
         (("h:1", "--propose", "="), "write CLASS=SYNTAX"),
@@ -171,6 +182,7 @@ def test_propose_tells_what_is_accepted(pacs):
         found = pacs(*place, "--propose", "CTImageStorage=j2k,jpegls", "--propose", MR, "--json")
         any_syntax = pacs(*place, "--propose", CT, "--propose", VERIFICATION)
         nothing = pacs(*place, "--propose", "MR")
+        table = pacs(*place, "--propose", CT, "--csv").stdout.splitlines()
     assert (found.exit, found.stderr) == (0, "")
     *rows, summary = found.json
     assert [(row["abstract_syntax"], row["transfer_syntaxes"], row["result"]) for row in rows] == [
@@ -180,6 +192,7 @@ def test_propose_tells_what_is_accepted(pacs):
     assert (summary["proposed"], summary["accepted"]) == (2, 1)
     assert "CT Image\texplicit, j2k\n" in any_syntax.stdout
     assert "Verification SOP Class\texplicit, j2k\n" in any_syntax.stdout
+    assert table[1].split(",")[1:] == [CT, f"{EXPLICIT} {J2K}", "accepted"]
     assert (nothing.exit, nothing.stderr.count("\n")) == (4, 1)
     assert "MR Image\tabstract syntax not supported\n" in nothing.stdout
 
