@@ -17,6 +17,7 @@ import pytest
 
 import pacs_cli
 from pacs_cli import cli
+from tests import schemas
 from tests.pki import Pki
 
 
@@ -71,7 +72,10 @@ def _no_user_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 
 @pytest.fixture
 def pacs(monkeypatch: pytest.MonkeyPatch) -> Pacs:
-    """Run `pacs` with these arguments, environment variables and, if asked, a terminal."""
+    """Run `pacs` with these arguments, environment variables and, if asked, a terminal.
+
+    Whatever it writes with --json is held against its schema.
+    """
 
     def run(*args: object, env: Mapping[str, str] | None = None, terminal: bool = False) -> Result:
         stdout, stderr = (Terminal(), Terminal()) if terminal else (io.StringIO(), io.StringIO())
@@ -81,6 +85,7 @@ def pacs(monkeypatch: pytest.MonkeyPatch) -> Pacs:
             for name, value in (env or {}).items():
                 patch.setenv(name, value)
             code = cli.main([str(each) for each in args])
+        schemas.check(args, stdout.getvalue().splitlines())
         return Result(code, stdout.getvalue(), stderr.getvalue())
 
     return run

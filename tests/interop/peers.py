@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests import schemas
 from tests.peers import require
 
 PACS = (sys.executable, "-m", "pacs_cli")
@@ -87,12 +88,13 @@ def orthanc(folder: Path) -> Iterator[int]:
 
 
 class Archive:
-    """A `pacs storescp` in its own process, and the events it told."""
+    """A `pacs storescp` in its own process, and the events it told, each as its schema has it."""
 
     def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
         self.process = process
         self.folder = folder
         self.events = [json.loads(process.stdout.readline())]
+        self._checked = 0
         assert "port" in self.events[0], self.events[0]
         self.port: int = self.events[0]["port"]
         # read as they come: a full pipe would make the archive wait for us
@@ -100,11 +102,15 @@ class Archive:
         self._reading.start()
 
     def stop(self, number: int = signal.SIGTERM) -> int:
-        """Send the signal, read the remaining events, return the exit code."""
+        """Send the signal, read and check the remaining events, return the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(number)
         self._reading.join(20)
-        return self.process.wait(20)
+        code = self.process.wait(20)
+        for event in self.events[self._checked :]:
+            schemas.record_of("storescp", event)
+            self._checked += 1
+        return code
 
     def _read(self) -> None:
         for line in self.process.stdout:
@@ -136,10 +142,12 @@ def pacs_storescp(folder: Path, *options: str, port: int = 0) -> Iterator[Archiv
 
 
 def run_pacs(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run one command of ours to its end."""
-    return subprocess.run(
+    """Run one command of ours to its end; what it writes with --json is as its schema has it."""
+    done = subprocess.run(
         [*PACS, *map(str, arguments)], capture_output=True, text=True, timeout=120, check=False
     )
+    schemas.check(arguments, done.stdout.splitlines())
+    return done
 
 
 def run(program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
