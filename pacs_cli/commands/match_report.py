@@ -9,7 +9,8 @@ from typing import Any
 from pacs_cli.options import OutputOptions
 from pacs_cli.report import Report, clean
 
-_ROW_KINDS = frozenset({"match", "request", "row"})
+#: What has rows under --csv: of each command one kind.
+_ROW_KINDS = frozenset({"match", "request", "row", "problem", "removed", "record", "file"})
 
 
 class MatchReport(Report):

@@ -30,7 +30,7 @@ def show_records(report: MatchReport, path: str) -> Exit:
             fields = {
                 "record_type": record.type,
                 "depth": record.depth,
-                "keys": dict(record.keys),
+                "keys": "\\".join(record.keys.values()) if report.is_csv else dict(record.keys),
                 "path": record.path or None,
                 "sop_class_uid": record.sop_class_uid or None,
                 "sop_instance_uid": record.sop_instance_uid or None,
