@@ -53,12 +53,12 @@ _pacs() {
         'index rebuild') options='--db --jobs --hash --json --csv -q --quiet -v --verbose -d --debug --log-file --from -h --help'; choices=''; keys=''; peer=no ;;
         'index export') options='--db --json --csv -q --quiet -v --verbose -d --debug --log-file --level -k --key -h --help'; choices='--level=patient,study,series,image'; keys='-k --key'; peer=no ;;
         'index dicomdir') options='--json --csv -q --quiet -v --verbose -d --debug --log-file --write --copy-to --id -h --help'; choices=''; keys=''; peer=no ;;
-        'dump') options='--from-file --follow -k --keys --only --depth --max-length --meta --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys='-k --keys --only'; peer=no ;;
+        'dump') options='--from-file --follow -k --keys --only --depth --max-length --meta --no-meta --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys='-k --keys --only'; peer=no ;;
         'diff') options='--ignore --meta --pixels --tolerance --follow --max-length --json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys='--ignore'; peer=no ;;
         'validate') options='--from-file --follow --rule --ignore --fail-on --list-rules --junit --sarif --baseline --write-baseline --json --csv -q --quiet -v --verbose -d --debug --log-file --jobs -h --help'; choices='--fail-on=error,warning,never'; keys=''; peer=no ;;
         'anonymize') options='--profile --retain --clean --rule --burned-in --pixel-rules --documents --key-file --save-key --patient-map --mapping-out --encrypt-to --date-shift --from-file --follow --json --csv -q --quiet -v --verbose -d --debug --log-file --names -j --jobs --quarantine --report --dry-run --diff --no-verify --in-place --explain --format -h --help'; choices='--date-shift=auto,DAYS,MIN:MAX --names=uid,pseudonym --format=text,markdown'; keys=''; peer=no ;;
         'reidentify') options='--from-file --follow --json --csv -q --quiet -v --verbose -d --debug --log-file --private-key -h --help'; choices=''; keys='--private-key'; peer=no ;;
-        'transcode') options='--from-file --follow --quality --near --ratio --verify --uid --render-to-8bit --max-pixels -j --jobs --if-syntax --overwrite --skip-same --in-place --dry-run --report --json --csv -q --quiet -v --verbose -d --debug --log-file --to --list -h --help'; choices='--uid=auto,new,keep'; keys=''; peer=no ;;
+        'transcode') options='--from-file --follow --quality --near --ratio --verify --no-verify --uid --render-to-8bit --max-pixels -j --jobs --if-syntax --overwrite --skip-same --in-place --dry-run --report --json --csv -q --quiet -v --verbose -d --debug --log-file --to --list -h --help'; choices='--uid=auto,new,keep'; keys=''; peer=no ;;
         'demo') options='--json --csv -q --quiet -v --verbose -d --debug --log-file -h --help'; choices=''; keys=''; peer=no ;;
         *) return ;;
     esac

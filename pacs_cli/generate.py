@@ -127,7 +127,8 @@ def _options(command: Any, context: Any) -> Iterator[Option]:
         if record is None:
             continue
         is_argument = param.param_type_name == "argument"
-        names = () if is_argument else tuple(sorted(param.opts, key=lambda o: (len(o), o)))
+        typed = () if is_argument else (*param.opts, *param.secondary_opts)
+        names = tuple(sorted(typed, key=lambda o: (len(o), o)))
         takes_value = not is_argument and not param.is_flag and not param.count
         metavar = record[0].rpartition(" ")[2] if takes_value else ""
         if is_argument:
