@@ -15,6 +15,8 @@ from tests.contract.scenarios import Place
 from tools.make_schemas import file_of, files, records
 
 ROOT = Path(__file__).parents[2]
+EVERY_COMMAND_WITH = ("--json",)
+
 RECORDS = records()
 MADE = files()
 DOCUMENTED = (ROOT / "docs" / "json.md").read_text()
@@ -76,6 +78,7 @@ def test_command_without_a_schema_is_told_what_to_add():
 
 @pytest.mark.parametrize("command", RECORDS.commands)
 def test_every_record_is_seen_and_no_other(command: str, place: Place):
+    place.form = ("--json",)
     place.play(command)
     place("--no-such-option")
     lines = [line for result in place.results for line in result.json] + place.events
