@@ -28,7 +28,7 @@ EXAMPLES = (
     ("pacs getscu pacs1 -k StudyInstanceUID=1.2.3 --out in", "a study into the folder in"),
     ("pacs getscu pacs1 -k PatientID=TEST-1 --today --out in", "today's studies of a patient"),
     (
-        "pacs findscu pacs1 -k Modality=MR --today --json | pacs getscu pacs1 - --out in",
+        "pacs findscu pacs1 -k ModalitiesInStudy=MR --today --json | pacs getscu pacs1 - --out in",
         "the series that a query finds",
     ),
     ("pacs getscu pacs1 -k StudyInstanceUID=1.2.3 --out in --json", "one JSON line per object"),
