@@ -1,4 +1,4 @@
-"""Make every document that is derived: docs/json and docs/cli-coverage.md.
+"""Make every document that is derived: docs/json, docs/conformance.md and docs/cli-coverage.md.
 
     python -m tools.make_docs [--check]
 
@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import sys
 
-from tools import make_coverage, make_schemas
+from tools import make_conformance, make_coverage, make_schemas
 from tools.writing import write
 
 
 def files() -> dict[str, str]:
     """Return path below the project's root -> contents."""
-    return {**make_schemas.files(), **make_coverage.files()}
+    return {**make_schemas.files(), **make_conformance.files(), **make_coverage.files()}
 
 
 if __name__ == "__main__":
