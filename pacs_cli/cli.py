@@ -16,7 +16,7 @@ import typer
 from typer import _click as click  # what typer vendors; it has no public name for these
 from typer.core import TyperCommand, TyperGroup
 
-from pacs_cli import __version__
+from pacs_cli import __version__, platforms
 from pacs_cli.errors import Exit, OutputError, PacsError, nearest
 from pacs_cli.options import OutputOptions, expand
 from pacs_cli.report import Report
@@ -237,6 +237,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> Exit:
+    platforms.check()
     root = application()
     try:
         # a copy, for the parser empties the list it is given

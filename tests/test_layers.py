@@ -16,6 +16,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 LAYERS: dict[str, set[str]] = {
     "__init__": set(),
     "errors": set(),
+    "platforms": {"errors"},
     "wire": {"errors"},
     "net": {"errors", "wire"},
     "dicom": {"errors", "__init__"},
@@ -34,7 +35,7 @@ LAYERS: dict[str, set[str]] = {
         *("errors", "wire", "net", "services", "dicom", "pixels", "archive", "pipelines"),
         *("jobs", "config", "options", "receiving", "securing", "report", "__init__"),
     },
-    "cli": {"errors", "config", "options", "report", "commands", "__init__"},
+    "cli": {"errors", "platforms", "config", "options", "report", "commands", "__init__"},
     "completions": set(),
     "generate": {"errors", "options", "report", "cli", "completions", "commands", "__init__"}
     | {"dicom", "pipelines"},

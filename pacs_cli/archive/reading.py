@@ -45,6 +45,10 @@ class FileReader:
         self._hashes = hashes
         self._plans = Plans()
 
+    def __reduce__(self) -> tuple[type[FileReader], tuple[bool]]:
+        # a process that is started anew, and no copy of this one, remembers nothing yet
+        return FileReader, (self._hashes,)
+
     def __call__(self, paths: Sequence[str]) -> list[Reading]:
         """Return what each of the files is; nothing is raised."""
         return [_read(path, self._hashes, self._plans) for path in paths]

@@ -80,7 +80,7 @@ class ReadingOptions:
 
     def processes(self) -> int:
         """Return in how many processes files are read."""
-        return self.jobs or min(_processors(), _MOST_JOBS)
+        return self.jobs or min(processors(), _MOST_JOBS)
 
 
 def absolute(path: str) -> str:
@@ -92,7 +92,7 @@ def absolute(path: str) -> str:
         return path
 
 
-def _processors() -> int:
-    # Linux alone knows which of them this process may use
+def processors() -> int:
+    """Return how many processors this process may use; Linux alone knows which those are."""
     usable = getattr(os, "sched_getaffinity", None)
     return len(usable(0)) if usable else os.cpu_count() or 1

@@ -121,6 +121,8 @@ def _serve(
     say_recovered(report, archive.recovered)
     for fault in settings.faults.faults:
         report.warning(f"misbehaving on purpose: {fault}")
+    if not archive.blobs.is_durable:
+        report.warning("--durability relaxed: a power cut may lose what was acknowledged")
     try:
         server.serve(listener, events.show, report.warning)
     finally:

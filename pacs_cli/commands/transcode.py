@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from pacs_cli.commands.conversion_options import ChoiceOptions
 from pacs_cli.commands.conversion_totals import ConversionTotals
+from pacs_cli.commands.indexing import processors
 from pacs_cli.commands.transcoding import LossOptions, show_syntaxes
 from pacs_cli.errors import Exit, UsageError
 from pacs_cli.options import InputOptions, OutputOptions
@@ -104,7 +104,7 @@ def _settings(
     settings = Settings(
         target,
         destination,
-        choice.jobs or len(os.sched_getaffinity(0)),
+        choice.jobs or processors(),
         frozenset(transfer_syntax_uid(each.strip()) for each in wanted),
         choice.skip_same,
         choice.is_dry_run,

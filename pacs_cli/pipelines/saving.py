@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from pathlib import Path
 from uuid import uuid4
@@ -10,9 +9,7 @@ from uuid import uuid4
 from pacs_cli.dicom.part10 import file_meta
 from pacs_cli.errors import OutputError
 from pacs_cli.pipelines.find import Match
-
-#: File systems without hard links answer one of these.
-_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS}
+from pacs_cli.pipelines.placing import place
 
 
 class Saver:
@@ -70,14 +67,7 @@ class Saver:
             os.fsync(file.fileno())
 
     def _place(self, part: Path, path: Path) -> None:
-        try:
-            os.link(part, path)
-        except OSError as error:
-            if error.errno not in _NO_LINKS:
-                raise
-            if path.exists():
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
-            part.rename(path)
+        place(part, path)
 
     def _failure(self, error: OSError) -> OutputError:
         reason = (error.strerror or str(error)).lower()

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from pacs_cli.dicom.part10 import Header, IsDirectory, NotDicom, probe
 from pacs_cli.errors import Exit, InputError
 from pacs_cli.pipelines.files import Found, Passed, find_files
+from pacs_cli.pipelines.placing import place
 from pacs_cli.pixels.files import Done, Task
 from pacs_cli.pixels.transcoding import Options
 from pacs_cli.pixels.workers import Workers
@@ -169,8 +170,10 @@ def _name(part: str, output: str, settings: Settings) -> None:
     if settings.output is None or settings.overwrites:
         os.replace(part, output)  # noqa: PTH105 names that are no text
     else:
-        os.link(part, output)
-        os.unlink(part)  # noqa: PTH108 as above
+        place(part, output)
+        with suppress(FileNotFoundError):
+            # where there are no links it has gone
+            os.unlink(part)  # noqa: PTH108 as above
 
 
 def _seen(header: Header) -> Done:

@@ -76,10 +76,21 @@ def test_command_without_a_schema_is_told_what_to_add():
 # -- every record, once --------------------------------------------------------------------------
 
 
+#: Types of last lines where they are no summary, as docs/json.md has them.
+LISTINGS = {
+    "index stats": {"stats"},
+    "index export": {"row"},
+    "transcode": {"summary", "syntax"},
+    "validate": {"summary", "rule"},
+}
+
+
 @pytest.mark.parametrize("command", RECORDS.commands)
 def test_every_record_is_seen_and_no_other(command: str, place: Place):
     place.form = ("--json",)
     place.play(command)
+    ends = {result.json[-1].get("type", "dataset") for result in place.results if result.stdout}
+    assert ends - {"dataset"} == LISTINGS.get(command, {"summary"}) or not ends
     place("--no-such-option")
     lines = [line for result in place.results for line in result.json] + place.events
     seen = {schemas.record_of(command, line) for line in lines}

@@ -83,6 +83,13 @@ def test_got_objects_are_asked_for_in_batches_and_indexed_in_the_file_of_the_opt
         assert index.is_file()
 
 
+def test_archive_that_does_not_wait_for_the_disk_says_so(tmp_path: Path):
+    with pacs_storescp(tmp_path / "archive", "--durability", "relaxed") as archive:
+        archive.stop()
+        told = archive.process.stderr.read()
+    assert told == ("warning: --durability relaxed: a power cut may lose what was acknowledged\n")
+
+
 def test_connections_over_the_most_are_closed(tmp_path: Path):
     with pacs_storescp(tmp_path / "archive", "--max-connections", "1") as archive:
         with socket.create_connection(("127.0.0.1", archive.port), 10):

@@ -10,10 +10,14 @@ from mmap import MAP_SHARED, PROT_READ, mmap
 from pathlib import Path
 
 from pacs_cli.errors import OutputError
+from pacs_cli.pipelines.placing import place
 
 #: All pages of a file at once, where that can be asked for: one by one they cost twice as much.
 MAP_ALL = MAP_SHARED | getattr(mmap_module, "MAP_POPULATE", 0)
 
+#: Where Linux shows the open files of a process, of which one without a name gets one; not there in
+#: a container without /proc.
+_HANDLES = Path("/proc/self/fd")
 #: What the system takes in one call, IOV_MAX.
 _MOST_PIECES = 1024
 
@@ -44,7 +48,7 @@ class Output:
     def _open(self) -> int:
         flags = os.O_RDWR | os.O_CLOEXEC
         with_no_name = getattr(os, "O_TMPFILE", 0)
-        if with_no_name:
+        if with_no_name and _HANDLES.is_dir():
             try:
                 return os.open(self._folder, flags | with_no_name, 0o666)
             except OSError:
@@ -84,11 +88,11 @@ class Output:
         """Give it a name in the same file system; Occupied when that is another's."""
         try:
             if self._part is None:
-                source = f"/proc/self/fd/{self._descriptor}"
+                source = _HANDLES / str(self._descriptor)
                 # with a folder, though none is meant: only then the link is followed
                 os.link(source, path, src_dir_fd=self._descriptor, follow_symlinks=True)
             else:
-                os.link(self._part, path)
+                place(self._part, path)
         except FileExistsError:
             raise Occupied(f"cannot write {path}: it is there already") from None
         except OSError as error:

@@ -161,6 +161,10 @@ class Worker:
         self._cleaner: ContentCleaner | None = None
         self._has_cleaner = False
 
+    def __reduce__(self) -> tuple[type[Worker], tuple[Settings]]:
+        # a process that is started anew, and no copy of this one, remembers nothing yet
+        return Worker, (self.settings,)
+
     def batch(self, paths: list[str]) -> list[Outcome]:
         """Return what becomes of some files; raises nothing."""
         return [self.one(path) for path in paths]
