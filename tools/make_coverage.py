@@ -17,6 +17,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,11 @@ SWEEP = "EVERY_COMMAND_WITH"
 #: Helpers of the tests that run one command.
 _HELPERS = {"pacs_storescp": "storescp"}
 
+#: Group of commands -> the one that is meant when none is typed, and all.
 _GROUPS = {
     row.name: (getattr(module, "DEFAULT", ""), [name for name, *_ in module.COMMANDS])
     for row in COMMANDS
-    if hasattr(module := __import__(row.module, fromlist=["COMMANDS"]), "COMMANDS")
+    if hasattr(module := import_module(row.module), "COMMANDS")
 }
 
 
