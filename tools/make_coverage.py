@@ -264,25 +264,23 @@ before it was written; what of that is not there stands below each table, with t
 
 
 @cache
-def _documents() -> dict[Path, str]:
-    """Return the documents that say more of options, with their text."""
+def _documents() -> dict[Path, set[str]]:
+    """Return the documents that say more of options, with the options that they name."""
     folder = ROOT / "docs"
     made = {"cli.md", "cli-coverage.md", "coming-from.md"}
     paths = [path for path in sorted(folder.rglob("*.md")) if path.parent.name != "rules"]
     found = [ROOT / "README.md", *(path for path in paths if path.name not in made)]
-    return {path: path.read_text(encoding="utf-8") for path in found}
+    option = re.compile(r"(?<![\w-])--?[A-Za-z0-9][\w-]*")
+    return {path: set(option.findall(path.read_text(encoding="utf-8"))) for path in found}
 
 
 def _documented(option: Option) -> str:
     """Return links to the documents that name an option."""
-    names = "|".join(map(re.escape, option.names))
-    pattern = re.compile(rf"(?<![\w-])(?:{names})(?![\w-])")
-    links = []
-    for path, text in _documents().items():
-        if pattern.search(text):
-            target = os.path.relpath(path, ROOT / "docs")
-            links.append(f"[{path.stem}]({target})")
-    return ", ".join(links)
+    return ", ".join(
+        f"[{path.stem}]({os.path.relpath(path, ROOT / 'docs')})"
+        for path, named in _documents().items()
+        if named & set(option.names)
+    )
 
 
 def _row(page: Page, option: Option, wanted: dict[str, str]) -> str:

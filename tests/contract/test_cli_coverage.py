@@ -16,7 +16,10 @@ OPTIONS = {page.name: {name for o in page.options for name in o.names} for page 
 
 
 def test_every_option_is_used_by_a_test():
-    assert untested() == [], "write a test that uses each: pacs(COMMAND, ..., OPTION, ...)"
+    assert untested() == [], (
+        "write a test that uses each, as pacs(COMMAND, ..., OPTION, ...); one of many commands can "
+        "stand in EVERY_COMMAND_WITH of a module of tests/contract that runs it in all of them"
+    )
 
 
 def test_page_is_what_a_fresh_run_makes():

@@ -116,4 +116,7 @@ def test_command_line_runs(line: str, examples: World):
             port = peers.enter_context(secured).port
             line = re.sub(r"@\S+:2762", f"@127.0.0.1:{port}", line)
         done = examples.run(line)
-    assert done.exit == CODES.get(line, 0), done.output
+    assert done.exit == CODES.get(line, 0), (
+        f"{done.output}; what a line needs stands in PREPARED, another code than 0 in CODES, files "
+        "and peers in conftest.py"
+    )
