@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Annotated, Any, NamedTuple
 
 import typer
 from typer import _click as click  # what typer vendors; it has no public name for these
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from pacs_cli import __version__, platforms
 from pacs_cli.errors import Exit, OutputError, PacsError, nearest
+from pacs_cli.habits import cure_for
+from pacs_cli.helping import Help, options_of, text_of, text_of_group
 from pacs_cli.options import OutputOptions, expand
 from pacs_cli.report import Report
 
@@ -43,6 +47,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("getscu", "pacs_cli.commands.getscu", "Get what a peer holds, over one association."),
     Command("send-batch", "pacs_cli.commands.send_batch", "Send what cannot be lost, as a job."),
     Command("storescp", "pacs_cli.commands.storescp", "Receive objects into an indexed archive."),
+    Command("users", "pacs_cli.commands.users", "Keep the users that storescp checks."),
     Command("index", "pacs_cli.commands.index", "Index files where they lie, and ask the index."),
     Command("dump", "pacs_cli.commands.dump", "Show what stands in files."),
     Command("diff", "pacs_cli.commands.diff", "Show what differs between files."),
@@ -59,7 +64,16 @@ COMMANDS: tuple[Command, ...] = (
         "Bring files into another transfer syntax, the pixels kept.",
     ),
     Command(
+        "doctor",
+        "pacs_cli.commands.doctor",
+        "Find at which step talking to a peer fails, and why.",
+    ),
+    Command("config", "pacs_cli.commands.config", "Look after configuration and peers."),
+    Command(
         "demo", "pacs_cli.commands.demo", "Send, store and compare real files on this machine."
+    ),
+    Command(
+        "completion", "pacs_cli.commands.completion", "Complete with TAB in bash, zsh and fish."
     ),
 )
 
@@ -74,8 +88,12 @@ _WORDS = {
 _HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 
 
+def _width() -> int:
+    return get_terminal_size().columns
+
+
 class _CommandHelp(TyperCommand):
-    """A command whose help groups the options by panel and ends with the module's examples."""
+    """A command whose help is that of `helping`, with the module's examples."""
 
     examples: Sequence[tuple[str, str]] = ()
 
@@ -83,31 +101,40 @@ class _CommandHelp(TyperCommand):
         arguments = [p for p in self.params if p.param_type_name == "argument"]
         return ["[OPTIONS]", *(each.human_readable_name for each in arguments)]
 
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
-        for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
-            is_argument = param.param_type_name == "argument"
-            title = getattr(param, "rich_help_panel", None) or "Options"
-            if record is not None:
-                sections.setdefault("Arguments" if is_argument else title, []).append(record)
-        for title, records in sections.items():
-            if records:
-                with formatter.section(title):
-                    formatter.write_dl(records)
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        *params, for_help = super().get_params(ctx)
+        return [*params, for_help, _HELP_ALL]
 
-    def format_epilog(
-        self,
-        ctx: click.Context,  # noqa: ARG002
-        formatter: click.HelpFormatter,
-    ) -> None:
-        _write_examples(self.examples, formatter)
+    def get_help(self, ctx: click.Context, is_whole: bool = False) -> str:
+        """Return what --help shows, or with `is_whole` what --help-all does."""
+        return text_of(_facts(self, ctx), _width(), is_whole)
 
 
-def _write_examples(examples: Sequence[tuple[str, str]], formatter: click.HelpFormatter) -> None:
-    if examples:
-        with formatter.section("Examples"):
-            formatter.write_dl(examples, col_max=0)
+def _facts(command: Any, context: click.Context) -> Help:
+    return Help(
+        " ".join([context.command_path, *command.collect_usage_pieces(context)]),
+        "\n".join(map(str.strip, (command.help or "").splitlines())).strip(),
+        options_of(command, context),
+        command.examples,
+    )
+
+
+def _show_all(ctx: click.Context, param: click.Parameter, is_asked: bool) -> None:  # noqa: ARG001
+    if is_asked and not ctx.resilient_parsing:
+        command = ctx.command
+        assert isinstance(command, _CommandHelp)
+        click.echo(command.get_help(ctx, is_whole=True))
+        ctx.exit()
+
+
+_HELP_ALL = TyperOption(
+    param_decls=["--help-all"],
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_show_all,
+    help="Explain every option, with more examples.",
+)
 
 
 class _Commands(TyperGroup):
@@ -148,20 +175,9 @@ class _Commands(TyperGroup):
                 return _build(name, getattr(module, name.replace("-", "_")), summary, module)
         return None
 
-    def format_commands(
-        self,
-        ctx: click.Context,  # noqa: ARG002
-        formatter: click.HelpFormatter,
-    ) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(command.name, command.summary) for command in self.rows])
-
-    def format_epilog(
-        self,
-        ctx: click.Context,  # noqa: ARG002
-        formatter: click.HelpFormatter,
-    ) -> None:
-        _write_examples(self.examples, formatter)
+    def get_help(self, ctx: click.Context) -> str:
+        commands = [(command.name, command.summary) for command in self.rows]
+        return text_of_group(_facts(self, ctx), commands, _width())
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -205,7 +221,9 @@ def application() -> TyperGroup:
 
     Its help is plain text: drawing it with rich takes 0.22 s of CPU instead of 0.09.
     """
-    return _group(_root)
+    root = _group(_root)
+    root.examples = _EXAMPLES
+    return root
 
 
 def _show_version(is_asked: bool) -> None:
@@ -221,6 +239,14 @@ def _root(
     ] = False,
 ) -> None:
     """The DICOM command-line suite: one command over one small engine."""
+
+
+#: The first things to type, and what they show.
+_EXAMPLES = (
+    ("pacs demo", "see it work on real files, with nothing left behind"),
+    ("pacs echoscu ARCHIVE@10.0.0.5:104", "ask a peer whether it answers"),
+    ("pacs findscu -h", "what a command takes; --help-all explains every option"),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -268,13 +294,16 @@ def _fail(error: BaseException, arguments: list[str]) -> Exit:
 def _program_of(arguments: list[str]) -> str:
     """Return the command that was meant, as `pacs index add`, as far as there is one."""
     words = [each for each in arguments if not each.startswith("-")]
-    row = next((each for each in COMMANDS if words and each.name == words[0]), None)
-    if row is None:
-        return "pacs"
-    # of a group its table, which was imported to get here
-    table = getattr(sys.modules.get(row.module), "COMMANDS", ())
-    is_in_group = len(words) > 1 and words[1] in [name for name, *_ in table]
-    return " ".join(("pacs", *words[: 2 if is_in_group else 1]))
+    table: Sequence[tuple[str, str, str]] = COMMANDS
+    names = ["pacs"]
+    for word in words:
+        row = next((each for each in table if each[0] == word), None)
+        if row is None:
+            break
+        names.append(word)
+        # of a group its table, which was imported to get here
+        table = getattr(sys.modules.get(row[1]), "COMMANDS", ())
+    return " ".join(names)
 
 
 def _explain(error: BaseException, arguments: list[str], program: str) -> tuple[Exit, str, str]:
@@ -311,8 +340,10 @@ def _usage_problem(error: click.exceptions.ClickException, arguments: list[str])
     if isinstance(error, click.exceptions.NoSuchOption):
         typed = _as_typed(error.option_name, arguments)
         params = error.ctx.command.get_params(error.ctx) if error.ctx else []
-        hint = nearest(typed, [name for each in params for name in each.opts])
-        return f"no such option {typed}{hint}"
+        names = [name for each in params for name in each.opts]
+        has_peer = any("PEER" in each.human_readable_name for each in params)
+        cure = cure_for(typed, names, has_peer)
+        return f"no such option {typed}" + (f"; {cure}" if cure else nearest(typed, names))
     if isinstance(error, click.exceptions.BadOptionUsage):
         return f"{error.option_name} needs a value"
     if isinstance(error, click.exceptions.BadParameter) and error.param is not None:
@@ -325,6 +356,10 @@ def _usage_problem(error: click.exceptions.ClickException, arguments: list[str])
             f"valid {kind}", _WORDS.get(kind, f"valid {kind}")
         )
         return f"{name}: {words}"
+    # the parser's own words for it are hard to read
+    extra = re.fullmatch(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", problem)
+    if extra is not None:
+        return f"there is no place for {extra[1]}"
     return problem[:1].lower() + problem[1:]
 
 

@@ -12,6 +12,7 @@
     max_pdu = 16384
     timeouts = { connect = 3 }
     tls = { ca = "ca.pem" }                 # or true; paths are relative to this file
+    user = { name = "doe", pass_file = "doe.pass" }     # or a name alone
     [archive]
     out = "archive"                         # relative to this file
     aet = "ARCHIVE"
@@ -81,6 +82,39 @@ class Tls:
 
 
 @dataclass(frozen=True, slots=True)
+class User:
+    """One `user` value, or what was typed of it: who we say that we are; None where it is silent.
+
+    kerberos, saml, jwt  files of a ticket, an assertion or a token, in the place of a name
+    is_confirmed         whether the peer is to say that it has accepted the user
+    """
+
+    name: str | None = None
+    passcode_file: Path | None = None
+    kerberos: Path | None = None
+    saml: Path | None = None
+    jwt: Path | None = None
+    is_confirmed: bool | None = None
+
+    @property
+    def is_somebody(self) -> bool:
+        """Whether it says who."""
+        return any(each is not None for each in (self.name, self.kerberos, self.saml, self.jwt))
+
+    def over(self, other: User) -> User:
+        """Return each value from here if there is one, else from `other`.
+
+        Who is somebody here is not mixed with somebody else: only whether it is to be confirmed.
+        """
+        if self.is_somebody:
+            other = User(is_confirmed=other.is_confirmed)
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return replace(
+            other, **{name: value for name, value in values.items() if value is not None}
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Peer:
     """One `[peers.NAME]` table."""
 
@@ -89,6 +123,7 @@ class Peer:
     called_ae_title: str | None = None
     settings: Settings = Settings()
     tls: Tls | None = None
+    user: User | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +166,22 @@ def load(environ: Mapping[str, str], path: Path | None = None) -> Config:
     raises  ConfigError naming the file or variable, the key and the nearest known key
     """
     environment = _environment(environ)
-    named = environ.get("PACS_CONFIG")
-    asked = path or (Path(named) if named else None)
-    file = asked or _default_path(environ)
-    if file is None or (asked is None and not file.exists()):
+    file = path or file_path(environ)
+    is_asked_for = bool(path or environ.get("PACS_CONFIG"))
+    if file is None or not (is_asked_for or file.exists()):
         return Config(environment=environment)
-    return _config(_Table(file, _parse(file), ""), environment)
+    return _config(read_table(file), environment)
+
+
+def file_path(environ: Mapping[str, str]) -> Path | None:
+    """Return where the configuration file is or would be; None without a home."""
+    named = environ.get("PACS_CONFIG")
+    return Path(named) if named else _default_path(environ)
+
+
+def checked(values: Mapping[str, Any], file: Path) -> Config:
+    """Return what the tables of a file say; raises ConfigError as `load`."""
+    return _config(Table(file, values, ""), Settings())
 
 
 def ae_title(value: object) -> str:
@@ -209,6 +254,12 @@ def _flag_or_table(value: object) -> bool | dict[str, Any]:
     return value
 
 
+def _text_or_table(value: object) -> str | dict[str, Any]:
+    if not isinstance(value, str | dict):
+        raise ValueError(f"must be a user name or a table, not {value!r}")
+    return value
+
+
 _TIMEOUTS: Mapping[str, Check[Any]] = {"connect": seconds, "acse": seconds, "dimse": seconds}
 _PEER: Mapping[str, Check[Any]] = {
     "address": _text,
@@ -216,6 +267,15 @@ _PEER: Mapping[str, Check[Any]] = {
     "max_pdu": pdu_length,
     "timeouts": _table,
     "tls": _flag_or_table,
+    "user": _text_or_table,
+}
+_USER: Mapping[str, Check[Any]] = {
+    "name": _text,
+    "pass_file": _text,
+    "kerberos": _text,
+    "saml": _text,
+    "jwt": _text,
+    "response": _yes_or_no,
 }
 _TLS: Mapping[str, Check[Any]] = {
     "ca": _text,
@@ -244,8 +304,8 @@ _TOP: Mapping[str, Check[Any]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
-    """One table of the file; `prefix` is its name and a dot, for messages."""
+class Table:
+    """One table of a file; `prefix` is its name and a dot, for messages."""
 
     file: Path
     values: Mapping[str, Any]
@@ -261,10 +321,29 @@ class _Table:
             result[key] = self._check(key, value, schema[key])
         return result
 
-    def sub(self, key: str, default: Mapping[str, Any] | None = None) -> _Table:
+    def each(self, key: str) -> list[Table]:
+        """Return the tables of the list under `key`; ConfigError when it is none."""
+        value = self.values.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+            raise self.error(f"{self.prefix}{key}: must be tables, each under [[{key}]]")
+        return [
+            Table(self.file, each, f"{self.prefix}{key}[{number}].")
+            for number, each in enumerate(value)
+        ]
+
+    def sub(self, key: str, default: Mapping[str, Any] | None = None) -> Table:
         """Return the table under `key`; without one, `default` or an empty table."""
         value = self.values.get(key, default or {})
-        return _Table(self.file, self._check(key, value, _table), f"{self.prefix}{key}.")
+        return Table(self.file, self._check(key, value, _table), f"{self.prefix}{key}.")
+
+    def path_of(self, values: Mapping[str, Any]) -> Callable[[str], Path | None]:
+        """Return what gives the path of a key, relative to the file; None without a value."""
+
+        def path(key: str) -> Path | None:
+            text = values.get(key)
+            return self.file.parent / Path(text).expanduser() if text else None
+
+        return path
 
     def error(self, problem: str) -> ConfigError:
         """Return the error that names the file."""
@@ -285,19 +364,23 @@ def _default_path(environ: Mapping[str, str]) -> Path | None:
     return Path(home, ".config", "pacs", "config.toml") if home else None
 
 
-def _parse(file: Path) -> dict[str, Any]:
+def read_table(file: Path) -> Table:
+    """Return the whole of a TOML file; raises ConfigError when it is none."""
     import tomllib
 
     try:
         with file.open("rb") as stream:
-            return tomllib.load(stream)
+            return Table(file, tomllib.load(stream), "")
     except OSError as error:
-        raise ConfigError(f"cannot read {file}: {error.strerror or error}") from None
+        raise ConfigError(
+            f"cannot read {file}: {error.strerror or error}; check PACS_CONFIG, or write one with "
+            "pacs config init"
+        ) from None
     except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError alike
-        raise ConfigError(f"cannot read {file}: not TOML: {error}") from None
+        raise ConfigError(f"cannot read {file}: not TOML: {error}; correct it there") from None
 
 
-def _config(top: _Table, environment: Settings) -> Config:
+def _config(top: Table, environment: Settings) -> Config:
     values = top.checked(_TOP)
     peers = top.sub("peers")
     return Config(
@@ -309,7 +392,7 @@ def _config(top: _Table, environment: Settings) -> Config:
     )
 
 
-def _settings(table: _Table, values: Mapping[str, Any], calling: str | None = None) -> Settings:
+def _settings(table: Table, values: Mapping[str, Any], calling: str | None = None) -> Settings:
     timeouts = table.sub("timeouts").checked(_TIMEOUTS)
     return Settings(
         calling_ae_title=calling,
@@ -320,23 +403,21 @@ def _settings(table: _Table, values: Mapping[str, Any], calling: str | None = No
     )
 
 
-def _peer(name: str, table: _Table) -> Peer:
+def _peer(name: str, table: Table) -> Peer:
     values = table.checked(_PEER)
     if not values.get("address"):
         raise table.error(f"{table.prefix}address is missing; set it to HOST:PORT")
-    return Peer(name, values["address"], values.get("aet"), _settings(table, values), _tls(table))
+    settings = _settings(table, values)
+    return Peer(name, values["address"], values.get("aet"), settings, _tls(table), _user(table))
 
 
-def _tls(table: _Table) -> Tls | None:
+def _tls(table: Table) -> Tls | None:
     """Return what `tls` says: a table, or true for what the system trusts."""
     wanted = table.values.get("tls", False)
     if not isinstance(wanted, dict):
         return Tls() if wanted else None
     values = table.sub("tls").checked(_TLS)
-
-    def path(key: str) -> Path | None:
-        return table.file.parent / Path(values[key]).expanduser() if values.get(key) else None
-
+    path = table.path_of(values)
     return Tls(
         path("ca"),
         path("cert"),
@@ -349,7 +430,24 @@ def _tls(table: _Table) -> Tls | None:
     )
 
 
-def _archive(table: _Table) -> Archive:
+def _user(table: Table) -> User | None:
+    """Return what `user` says: a table, or a name alone."""
+    wanted = table.values.get("user")
+    if not isinstance(wanted, dict):
+        return User(wanted) if wanted else None
+    values = table.sub("user").checked(_USER)
+    path = table.path_of(values)
+    return User(
+        values.get("name"),
+        path("pass_file"),
+        path("kerberos"),
+        path("saml"),
+        path("jwt"),
+        values.get("response"),
+    )
+
+
+def _archive(table: Table) -> Archive:
     values = table.checked(_ARCHIVE)
     out = values.get("out")
     return Archive(

@@ -9,77 +9,29 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from pacs_cli import __version__
 from pacs_cli.cli import COMMANDS, Command, application
 from pacs_cli.completions import bash, fish, keywords, zsh
+from pacs_cli.dicom import registry
 from pacs_cli.dicom.dictionary import tags_of_keywords, vr_at
 from pacs_cli.errors import Exit, UsageError
+from pacs_cli.helping import Option, Page, options_of
+from pacs_cli.jobs.states import State
+from pacs_cli.manual import man, man_of_all
+from pacs_cli.net.tls import SUITES
 from pacs_cli.options import OutputOptions
+from pacs_cli.pipelines.deid import policy
 from pacs_cli.pipelines.validation.pages import rule_pages
+from pacs_cli.pipelines.validation.rules import RULES
 from pacs_cli.report import Report
 
 ROOT = Path(__file__).parent.parent
 
-_CODES = {
-    Exit.OK: "all done; objects stored with a warning count as done",
-    Exit.SOME_FAILED: "some items failed",
-    Exit.USAGE: "the command line or the configuration is wrong",
-    Exit.CONNECT: "host name, connection, TLS, or a port that cannot be listened on",
-    Exit.ASSOCIATION: "rejected, aborted, no accepted presentation context, no answer",
-    Exit.PEER_FAILED: "the peer answered a failure status",
-    Exit.BAD_INPUT: "input is missing, not DICOM, or there is nothing to send",
-    Exit.OUTPUT: "a result cannot be written, the archive or its index not be used",
-    Exit.BUG: "a bug of ours",
-    Exit.INTERRUPTED: "Ctrl-C",
-    Exit.BROKEN_PIPE: "whoever read stdout has gone",
-}
-
-_ENVIRONMENT = (
-    ("PACS_CONFIG", "the configuration file, instead of $XDG_CONFIG_HOME/pacs/config.toml"),
-    ("PACS_AET", "our own AE title"),
-    ("PACS_CONNECT_TIMEOUT, PACS_ACSE_TIMEOUT, PACS_DIMSE_TIMEOUT, PACS_TIMEOUT", "seconds"),
-    ("PACS_MAX_PDU", "bytes, 0 for no limit"),
-    ("PACS_TLS_KEY_PASS", "decrypts the key of --tls-key"),
-    ("NO_COLOR", "no colour in tables"),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One option or argument as its help shows it; `names` is empty for an argument."""
-
-    names: tuple[str, ...]
-    metavar: str
-    help: str
-    takes_value: bool
-    panel: str
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One command, ready to be described; of a group's `name` has two words.
-
-    commands  of a group: those that it has, each with its summary
-    """
-
-    name: str
-    summary: str
-    usage: str
-    description: str
-    options: tuple[Option, ...]
-    examples: tuple[tuple[str, str], ...]
-    conformance: str
-    commands: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def file(self) -> str:
-        """What its man page is called, without the section."""
-        return f"pacs-{self.name.replace(' ', '-')}"
+#: Inside the package, for `pacs completion install` copies them from there.
+SCRIPTS = "pacs_cli/completions/scripts"
 
 
 def _attributes() -> Iterator[tuple[str, int, str]]:
@@ -87,6 +39,22 @@ def _attributes() -> Iterator[tuple[str, int, str]]:
     for keyword, tag in tags_of_keywords().items():
         if tag >> 16 >= 8:
             yield keyword, tag, vr_at(tag)
+
+
+def words() -> dict[str, tuple[str, ...]]:
+    """Return what completes the values of options, from the tables that check them."""
+    return {
+        "SYNTAX": registry.short_syntaxes(),
+        "CLASS": registry.modalities(),
+        "SUITE": SUITES,
+        "RULE": tuple(RULES),
+        "STATE": tuple(State),
+        "PROFILE": policy.PROFILES,
+        "--retain": policy.RETAIN,
+        "--clean": policy.CLEAN,
+        "--burned-in": policy.BURNED_IN,
+        "--documents": policy.DOCUMENTS,
+    }
 
 
 def pages() -> list[Page]:
@@ -112,29 +80,21 @@ def _pages(group: Any, table: Sequence[Command], above: str) -> Iterator[Page]:
             summary=summary,
             usage=" ".join([f"pacs {above}{name}", *command.collect_usage_pieces(context)]),
             description="\n".join(map(str.strip, (command.help or "").splitlines())).strip(),
-            options=tuple(_options(command, context)),
+            options=options_of(command, context),
             examples=tuple(module.EXAMPLES),
             conformance=module.CONFORMANCE,
             commands=tuple((each.name, each.summary) for each in rows),
+            default=getattr(module, "DEFAULT", ""),
         )
         if rows:
-            yield from _pages(command, rows, f"{name} ")
+            yield from _pages(command, rows, f"{above}{name} ")
 
 
-def _options(command: Any, context: Any) -> Iterator[Option]:
-    for param in command.get_params(context):
-        record = param.get_help_record(context)
-        if record is None:
-            continue
-        is_argument = param.param_type_name == "argument"
-        typed = () if is_argument else (*param.opts, *param.secondary_opts)
-        names = tuple(sorted(typed, key=lambda o: (len(o), o)))
-        takes_value = not is_argument and not param.is_flag and not param.count
-        metavar = record[0].rpartition(" ")[2] if takes_value else ""
-        if is_argument:
-            metavar = record[0]
-        panel = "Arguments" if is_argument else getattr(param, "rich_help_panel", None) or "Options"
-        yield Option(names, metavar, record[1].strip(), takes_value, panel)
+def _of_all() -> list[tuple[str, str]]:
+    """Return the options of the program itself."""
+    root: Any = application()
+    context = root.make_context("pacs", [], resilient_parsing=True)
+    return [(option.label, option.help) for option in options_of(root, context)]
 
 
 def files() -> dict[str, str]:
@@ -142,15 +102,15 @@ def files() -> dict[str, str]:
     all_pages = pages()
     made = {
         "docs/cli.md": _markdown(all_pages),
-        "man/pacs.1": _man_of_all(all_pages),
-        "completions/pacs.bash": bash(all_pages),
-        "completions/_pacs": zsh(all_pages),
-        "completions/pacs.fish": fish(all_pages),
-        "completions/pacs.keywords": keywords(_attributes()),
+        "man/pacs.1": man_of_all(all_pages, _of_all()),
+        f"{SCRIPTS}/pacs.bash": bash(all_pages, words()),
+        f"{SCRIPTS}/_pacs": zsh(all_pages, words()),
+        f"{SCRIPTS}/pacs.fish": fish(all_pages, words()),
+        f"{SCRIPTS}/pacs.keywords": keywords(_attributes()),
         **rule_pages(),
     }
     for page in all_pages:
-        made[f"man/{page.file}.1"] = _man(page, all_pages)
+        made[f"man/{page.file}.1"] = man(page, all_pages)
     return made
 
 
@@ -193,86 +153,8 @@ def _markdown(all_pages: list[Page]) -> str:
 
 
 def _table_row(option: Option) -> str:
-    label, text = (cell.replace("|", "\\|") for cell in (_label(option), option.help))
+    label, text = (cell.replace("|", "\\|") for cell in (option.label, option.help))
     return f"| `{label}` | {text} |\n"
-
-
-def _label(option: Option) -> str:
-    return " ".join(filter(None, (", ".join(option.names), option.metavar)))
-
-
-# -- man pages -------------------------------------------------------------------------------
-
-
-def _man(page: Page, all_pages: Sequence[Page]) -> str:
-    lines = _man_head(page.file, page.summary)
-    lines += [".SH SYNOPSIS", f".B {_roff(page.usage)}", ".SH DESCRIPTION"]
-    lines += _paragraphs(page.description)
-    lines += _man_commands(page.commands)
-    for panel in dict.fromkeys(option.panel for option in page.options):
-        lines.append(f".SH {panel.upper()}")
-        for option in page.options:
-            if option.panel == panel:
-                lines += [".TP", f".B {_roff(_label(option))}", _roff(option.help)]
-    lines.append(".SH EXAMPLES")
-    for line, what in page.examples:
-        lines += [".TP", f".B {_roff(line)}", _roff(what)]
-    lines += [".SH CONFORMANCE", _roff(page.conformance)]
-    # of a group its commands, of one of those the group
-    above = page.name.split(" ")[0]
-    related = [
-        each.file
-        for each in all_pages
-        if each is not page and (each.name.startswith(f"{page.name} ") or each.name == above)
-    ]
-    return "\n".join([*lines, *_man_tail(("pacs", *related))]) + "\n"
-
-
-def _man_of_all(all_pages: list[Page]) -> str:
-    lines = _man_head("pacs", "the DICOM command-line suite")
-    lines += [".SH SYNOPSIS", ".B pacs", ".I COMMAND", "[OPTIONS] [ARGUMENTS]", ".SH DESCRIPTION"]
-    lines += ["One command over one small engine. Results go to stdout, everything else to stderr."]
-    lines += _man_commands([(page.name, page.summary) for page in all_pages])
-    return "\n".join([*lines, *_man_tail([page.file for page in all_pages])]) + "\n"
-
-
-def _man_commands(commands: Sequence[tuple[str, str]]) -> list[str]:
-    lines = [".SH COMMANDS"] if commands else []
-    for name, summary in commands:
-        lines += [".TP", f".B {_roff(name)}", _roff(summary)]
-    return lines
-
-
-def _man_head(name: str, summary: str) -> list[str]:
-    title = name.upper().replace("-", "\\-")
-    return [
-        f'.TH {title} 1 "" "pacs {__version__}" "pacs"',
-        ".SH NAME",
-        f"{_roff(name)} \\- {_roff(summary[:1].lower() + summary[1:].rstrip('.'))}",
-    ]
-
-
-def _man_tail(see_also: Sequence[str]) -> list[str]:
-    lines = [".SH EXIT STATUS"]
-    for code, meaning in _CODES.items():
-        lines += [".TP", f".B {int(code)}", _roff(meaning)]
-    lines.append(".SH ENVIRONMENT")
-    for name, meaning in _ENVIRONMENT:
-        lines += [".TP", f".B {_roff(name)}", _roff(meaning)]
-    lines += [".SH FILES", ".I $XDG_CONFIG_HOME/pacs/config.toml", ".SH SEE ALSO"]
-    lines += [f".BR {_roff(name)} (1){',' * (name != see_also[-1])}" for name in see_also]
-    return lines
-
-
-def _paragraphs(text: str) -> list[str]:
-    paragraphs = [" ".join(block.split()) for block in text.split("\n\n")]
-    return [line for block in paragraphs for line in (".PP", _roff(block))][1:]
-
-
-def _roff(text: str) -> str:
-    """Escape text for roff; a line that begins with a dot or quote would be a request."""
-    text = text.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq")
-    return f"\\&{text}" if text.startswith(".") else text
 
 
 if __name__ == "__main__":

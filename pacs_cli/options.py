@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 import typer
 
 from pacs_cli import config as configuration
+from pacs_cli.addresses import Place, bracketed, is_digits, parse_address
 from pacs_cli.config import BUILT_IN, Check, Config, Settings, first_of
 from pacs_cli.errors import ConfigError, LocalProtocolError, UsageError, nearest
 from pacs_cli.net.target import Target, Timeouts
 from pacs_cli.net.tls import TlsClient, TlsServer
-from pacs_cli.securing import TlsOptions
+from pacs_cli.securing import TlsOptions, UserOptions
 
 if TYPE_CHECKING:
     from pacs_cli.services.scp import Settings as ProviderSettings
@@ -39,10 +40,25 @@ _REQUEST_TIMEOUT = 15.0
 
 Port = Annotated[int | None, typer.Argument(metavar="[PORT]", help="TCP port.", show_default=False)]
 
+CalledAet = Annotated[
+    str | None,
+    typer.Option(
+        "-aec",
+        "--called-aet",
+        metavar="AET",
+        help=f"AE title of the peer. [default: {BUILT_IN_CALLED_AE_TITLE}]",
+        rich_help_panel="Connection",
+    ),
+]
+
 _Aet = Annotated[
     str | None,
     typer.Option(
-        "-aet", "--aet", metavar="AET", help="Our own AE title.", rich_help_panel="Network"
+        "-aet",
+        "--aet",
+        metavar="AET",
+        help=f"Our own AE title. [default: {BUILT_IN.calling_ae_title}]",
+        rich_help_panel="Connection",
     ),
 ]
 _AcseTimeout = Annotated[
@@ -51,8 +67,9 @@ _AcseTimeout = Annotated[
         "-ta",
         "--acse-timeout",
         metavar="SECONDS",
-        help="Wait this long for an association to be requested, answered or released.",
-        rich_help_panel="Network",
+        help="Wait this long for an association to be requested, answered or released. "
+        f"[default: {BUILT_IN.acse_timeout:g} s; to be requested {_REQUEST_TIMEOUT:g} s]",
+        rich_help_panel="Timeouts and limits",
     ),
 ]
 _DimseTimeout = Annotated[
@@ -61,8 +78,8 @@ _DimseTimeout = Annotated[
         "-td",
         "--dimse-timeout",
         metavar="SECONDS",
-        help="Wait this long between two DIMSE messages.",
-        rich_help_panel="Network",
+        help=f"Wait this long between two DIMSE messages. [default: {BUILT_IN.dimse_timeout:g} s]",
+        rich_help_panel="Timeouts and limits",
     ),
 ]
 _Timeout = Annotated[
@@ -71,7 +88,7 @@ _Timeout = Annotated[
         "--timeout",
         metavar="SECONDS",
         help="Set every timeout that has no option of its own here.",
-        rich_help_panel="Network",
+        rich_help_panel="Timeouts and limits",
     ),
 ]
 _MaxPdu = Annotated[
@@ -79,8 +96,8 @@ _MaxPdu = Annotated[
     typer.Option(
         "--max-pdu",
         metavar="BYTES",
-        help=f"Longest PDU to be sent to us, 0 for no limit. [default: {BUILT_IN.max_pdu}]",
-        rich_help_panel="Network",
+        help=f"Longest PDU to be sent to us, 0 for no limit. [default: {BUILT_IN.max_pdu} bytes]",
+        rich_help_panel="Timeouts and limits",
     ),
 ]
 
@@ -95,16 +112,7 @@ class PeerOptions:
             metavar="PEER", help="HOST, HOST:PORT, AET@HOST:PORT or a peer of the configuration."
         ),
     ]
-    called_ae_title: Annotated[
-        str | None,
-        typer.Option(
-            "-aec",
-            "--called-aet",
-            metavar="AET",
-            help=f"AE title of the peer. [default: {BUILT_IN_CALLED_AE_TITLE}]",
-            rich_help_panel="Network",
-        ),
-    ] = None
+    called_ae_title: CalledAet = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +126,9 @@ class NetworkOptions:
             "-to",
             "--connect-timeout",
             metavar="SECONDS",
-            help="Wait this long for name lookup and TCP connection.",
-            rich_help_panel="Network",
+            help="Wait this long for name lookup and TCP connection. "
+            f"[default: {BUILT_IN.connect_timeout:g} s]",
+            rich_help_panel="Timeouts and limits",
         ),
     ] = None
     acse_timeout: _AcseTimeout = None
@@ -143,7 +152,7 @@ class ListenOptions:
             "--bind",
             metavar="ADDRESS",
             help="Listen on this address. [default: 127.0.0.1]",
-            rich_help_panel="Network",
+            rich_help_panel="Connection",
         ),
     ] = None
     is_called_checked: Annotated[
@@ -151,7 +160,7 @@ class ListenOptions:
         typer.Option(
             "--check-called",
             help="Reject who calls another AE title than ours.",
-            rich_help_panel="Network",
+            rich_help_panel="Connection",
         ),
     ] = False
     max_associations: Annotated[
@@ -161,7 +170,7 @@ class ListenOptions:
             metavar="N",
             min=1,
             help="Serve this many associations at once.",
-            rich_help_panel="Network",
+            rich_help_panel="Timeouts and limits",
         ),
     ] = 256
     acse_timeout: _AcseTimeout = None
@@ -343,7 +352,7 @@ def split_port(rest: list[str]) -> tuple[int | None, list[str]]:
 
     A file of such a name is written ./104.
     """
-    if rest and _is_digits(rest[0]):
+    if rest and is_digits(rest[0]):
         return _typed(configuration.port_number, int(rest[0]), "PORT"), rest[1:]
     return None, rest
 
@@ -354,6 +363,7 @@ def resolve_target(
     network: NetworkOptions,
     config: Config | None = None,
     tls: TlsOptions | None = None,
+    user: UserOptions | None = None,
 ) -> Target:
     """Return the peer that was typed, with the configuration filling what was not.
 
@@ -362,21 +372,11 @@ def resolve_target(
     """
     config = config or configuration.load(os.environ)
     known = config.peers.get(peer.peer)
-    place = _known_place(config, known) if known else _typed_place(peer, port)
+    place = _known_place(config, known) if known else typed_place(peer, port)
     port = _typed(configuration.port_number, port, "PORT") or place.port
     if port is None:
-        like = "" if known else nearest(peer.peer, config.peers)
-        raise UsageError(
-            f"no port for {peer.peer}: write {peer.peer} PORT "
-            f"or {_bracketed(place.host)}:PORT{like}"
-        )
-    settings = first_of(
-        _typed_settings(network),
-        config.environment,
-        known.settings if known else Settings(),
-        config.settings,
-        BUILT_IN,
-    )
+        raise UsageError(_no_port(peer.peer, place, config))
+    settings = first_of(*layers(network, config, known))
     called = _typed(configuration.ae_title, peer.called_ae_title, "--called-aet")
     secured = (tls or TlsOptions()).settings(known.tls if known else None)
     return Target(
@@ -392,6 +392,35 @@ def resolve_target(
         ),
         max_pdu=_filled(settings.max_pdu),
         tls=TlsClient(secured) if secured else None,
+        user=(user or UserOptions()).identity(known.user if known else None),
+    )
+
+
+def _no_port(typed: str, place: Place, config: Config) -> str:
+    """Say that a port is missing, or what else may have been meant."""
+    problem = f"no port for {typed}: write {typed} PORT or {bracketed(place.host)}:PORT"
+    if typed in config.peers:
+        return problem
+    # written with a slash or a dot and there, it is no host
+    if set(typed) & set("/.") and Path(typed).exists():
+        return f"{typed} is a file or folder; the peer comes first: PEER [PORT] PATH..."
+    is_bare = not set(typed) & set(".:@")
+    other = "; it is no peer of the configuration either" if is_bare else ""
+    return problem + (nearest(typed, config.peers) or other)
+
+
+def layers(
+    network: NetworkOptions, config: Config, known: configuration.Peer | None
+) -> tuple[Settings, ...]:
+    """Return what is typed, in the environment, the peer's, the file's and built in, in the order
+    in which they count.
+    """
+    return (
+        typed_settings(network),
+        config.environment,
+        known.settings if known else Settings(),
+        config.settings,
+        BUILT_IN,
     )
 
 
@@ -464,18 +493,10 @@ def resolve_listen(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """What an address says; None where it says nothing."""
-
-    host: str
-    port: int | None
-    ae_title: str | None
-
-
-def _typed_place(peer: PeerOptions, port: int | None) -> _Place:
+def typed_place(peer: PeerOptions, port: int | None) -> Place:
+    """Return what was typed of a peer that the configuration does not have, or raise UsageError."""
     try:
-        place = _parse_address(peer.peer)
+        place = parse_address(peer.peer)
     except ValueError as error:
         raise UsageError(f"cannot use {peer.peer} as PEER: {error}") from None
     if port is not None and place.port not in (None, port):
@@ -486,9 +507,9 @@ def _typed_place(peer: PeerOptions, port: int | None) -> _Place:
     return place
 
 
-def _known_place(config: Config, known: configuration.Peer) -> _Place:
+def _known_place(config: Config, known: configuration.Peer) -> Place:
     try:
-        place = _parse_address(known.address)
+        place = parse_address(known.address)
     except ValueError as error:
         raise ConfigError(
             f"cannot use {config.path}: peers.{known.name}.address: {error}"
@@ -496,50 +517,8 @@ def _known_place(config: Config, known: configuration.Peer) -> _Place:
     return replace(place, ae_title=known.called_ae_title or place.ae_title)
 
 
-def _parse_address(text: str) -> _Place:
-    """Parse HOST, HOST:PORT, [IPV6]:PORT or a bare IPv6 address, each with AET@ in front or not."""
-    title, at, place = text.rpartition("@")
-    if place.startswith("["):
-        host, bracket, rest = place[1:].partition("]")
-        if not bracket or rest[:1] not in ("", ":"):
-            raise ValueError("after [ an IPv6 address, ] and :PORT are expected")
-        colon, number = rest[:1], rest[1:]
-    elif place.count(":") > 1:
-        host, colon, number = place, "", ""
-    else:
-        host, colon, number = place.partition(":")
-    if not host or " " in host or not host.isprintable():
-        raise ValueError("a host name or address is expected")
-    if ":" in host:
-        _check_ipv6(host)
-    if colon and not _is_digits(number):
-        raise ValueError(f"{number!r} is not a port")
-    return _Place(
-        host,
-        configuration.port_number(int(number)) if colon else None,
-        configuration.ae_title(title) if at else None,
-    )
-
-
-def _check_ipv6(host: str) -> None:
-    from ipaddress import IPv6Address
-
-    try:
-        IPv6Address(host)
-    except ValueError:
-        raise ValueError(f"{host} is not an IPv6 address") from None
-
-
-def _is_digits(text: str) -> bool:
-    # 20 digits: enough for every number, and int() of a very long one would fail
-    return text.isascii() and text.isdigit() and len(text) <= 20
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
-
-
-def _typed_settings(network: NetworkOptions) -> Settings:
+def typed_settings(network: NetworkOptions) -> Settings:
+    """Return what was typed, or raise UsageError."""
     return Settings(
         _typed(configuration.ae_title, network.calling_ae_title, "--aet"),
         _typed_timeout(network, "connect"),

@@ -58,7 +58,7 @@ class ArchiveOptions:
             metavar="TEMPLATE",
             help="Names of the files, as {PatientID|hash}/{StudyDate|date:%Y}/{SOPInstanceUID}. "
             "[default: {StudyInstanceUID}/{SeriesInstanceUID}/{SOPInstanceUID}.dcm]",
-            rich_help_panel="Archive",
+            rich_help_panel="Storage",
         ),
     ] = None
     duplicate: Annotated[
@@ -68,7 +68,7 @@ class ArchiveOptions:
             metavar="reject|replace|version",
             help="Of other bytes under a UID that is held: answer 0111 and keep the first, let the "
             "new take its place, or keep both.",
-            rich_help_panel="Archive",
+            rich_help_panel="Storage",
         ),
     ] = "reject"
     min_free: Annotated[
@@ -77,7 +77,7 @@ class ArchiveOptions:
             "--min-free",
             metavar="SIZE",
             help="Answer A700 rather than leave less of the disk free: bytes, or as 500M, 2G.",
-            rich_help_panel="Archive",
+            rich_help_panel="Storage",
         ),
     ] = "0"
     durability: Annotated[
@@ -86,7 +86,7 @@ class ArchiveOptions:
             "--durability",
             metavar="full|relaxed",
             help="relaxed skips the fsyncs: a power cut may lose acknowledged objects.",
-            rich_help_panel="Archive",
+            rich_help_panel="Storage",
         ),
     ] = "full"
 
@@ -152,7 +152,7 @@ class AdmissionOptions:
             min=1,
             max=64,
             help="Serve in N processes: faster for many senders at once, slower for one.",
-            rich_help_panel="Admission",
+            rich_help_panel="Timeouts and limits",
         ),
     ] = 1
     max_connections: Annotated[
@@ -162,7 +162,7 @@ class AdmissionOptions:
             metavar="N",
             min=1,
             help="Hold this many connections at once; one more is closed.",
-            rich_help_panel="Admission",
+            rich_help_panel="Timeouts and limits",
         ),
     ] = 4096
     max_per_address: Annotated[
@@ -172,7 +172,7 @@ class AdmissionOptions:
             metavar="N",
             min=1,
             help="Hold this many connections from one address at once.",
-            rich_help_panel="Admission",
+            rich_help_panel="Timeouts and limits",
         ),
     ] = 2560
     pdu_timeout: Annotated[
@@ -181,7 +181,7 @@ class AdmissionOptions:
             "--pdu-timeout",
             metavar="SECONDS",
             help="Wait this long for the whole of a PDU that has begun.",
-            rich_help_panel="Admission",
+            rich_help_panel="Timeouts and limits",
         ),
     ] = 30.0
     write_timeout: Annotated[
@@ -190,7 +190,7 @@ class AdmissionOptions:
             "--write-timeout",
             metavar="SECONDS",
             help="Wait this long for a peer to read what is sent to it.",
-            rich_help_panel="Admission",
+            rich_help_panel="Timeouts and limits",
         ),
     ] = 30.0
     fault: Annotated[
@@ -201,7 +201,7 @@ class AdmissionOptions:
             help="Misbehave on purpose, to test the sender: refuse, reject[=R,S,R], delay=S, "
             "delay-accept=S, status=XXXX, warning=BXXX, abort-after=BYTES, close-after=BYTES, "
             "no-answer, garbage, each with ,every=N. Can be repeated.",
-            rich_help_panel="Admission",
+            rich_help_panel="Testing",
         ),
     ] = None
 

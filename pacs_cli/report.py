@@ -6,16 +6,18 @@ Results go to stdout, everything else to stderr. Whatever comes from a file or a
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 from pacs_cli.errors import LocalProtocolError, OutputError
 from pacs_cli.options import OutputOptions
+from pacs_cli.tables import draw, drawn_text
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -163,8 +165,7 @@ class Report:
         """
         if not self.is_text or self._output.quiet:
             return
-        is_coloured = _is_terminal(self._stdout) and not os.environ.get("NO_COLOR")
-        shown = _coloured if is_coloured else _plain
+        shown = _coloured if _shows_colour(self._stdout) else _plain
         text = "\n".join(map(shown, lines))
         if text:
             self._write(text)
@@ -189,10 +190,13 @@ class Report:
         """
         if not (self.is_verbose if to_stderr else self.is_text and not self._output.quiet):
             return
-        cells = [[clean(str(cell)) for cell in row] for row in rows]
         stream = self._stderr if to_stderr else self._stdout
-        lines = ["\t".join(row) for row in [list(columns), *cells]]
-        shown = _drawn(clean(title), columns, cells) if _is_terminal(stream) else lines
+        cells = [[clean(str(cell)) for cell in row] for row in rows]
+        shown = lines = ["\t".join(row) for row in [list(columns), *cells]]
+        if _is_terminal(stream):
+            headings = list(map(clean, columns))
+            cells = [[clean(drawn_text(cell)) for cell in row] for row in rows]
+            shown = draw(clean(title), headings, cells, _width_of(stream), _shows_colour(stream))
         if to_stderr:
             self._tell(shown, lines)
         else:
@@ -229,7 +233,8 @@ class Report:
 
         total_bytes  0 when bytes are not what is counted
         """
-        if self._output.quiet or not _is_terminal(self._stderr):
+        # a bar goes back to the beginning of its line, which a dumb terminal may not
+        if self._output.quiet or not _is_terminal(self._stderr) or _is_dumb():
             yield Progress(None, total_count, total_bytes > 0)
             return
         with _bar(self._stderr, total_count, total_bytes, clean(label)) as bar:
@@ -269,8 +274,9 @@ class Report:
             except BrokenPipeError:
                 raise
             except OSError as error:
+                advice = "; make room or write elsewhere" if error.errno == errno.ENOSPC else ""
                 raise OutputError(
-                    f"cannot write to standard output: {error.strerror or error}"
+                    f"cannot write to standard output: {error.strerror or error}{advice}"
                 ) from None
 
     def _tell(self, lines: Sequence[str], logged: Sequence[str] | None = None) -> None:
@@ -341,6 +347,26 @@ def _is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()
 
 
+def _is_dumb() -> bool:
+    return os.environ.get("TERM") == "dumb"
+
+
+def _shows_colour(stream: TextIO | None) -> bool:
+    return _is_terminal(stream) and not os.environ.get("NO_COLOR") and not _is_dumb()
+
+
+def _width_of(stream: TextIO | None) -> int:
+    """Return the columns of a terminal: those that COLUMNS says, its own, or 80."""
+    typed = os.environ.get("COLUMNS", "")
+    if typed.isdigit() and int(typed):
+        return int(typed)
+    # a terminal that does not know, or none at all
+    with suppress(OSError, ValueError, AttributeError):
+        assert stream is not None
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    return 80
+
+
 def _csv_lines(rows: Sequence[Sequence[object]]) -> str:
     import csv
     import io
@@ -349,24 +375,6 @@ def _csv_lines(rows: Sequence[Sequence[object]]) -> str:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerows([["" if cell is None else clean(str(cell)) for cell in row] for row in rows])
     return buffer.getvalue().removesuffix("\n")
-
-
-def _drawn(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Draw a table as wide as the terminal; rich follows NO_COLOR by itself."""
-    import io
-
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=Text(title) if title else None, title_justify="left")
-    for column in columns:
-        table.add_column(Text(column), overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    buffer = io.StringIO()
-    Console(file=buffer, force_terminal=True, highlight=False).print(table)
-    return buffer.getvalue().splitlines()
 
 
 def _bar(stream: TextIO | None, count: int, size: int, label: str) -> tqdm[Any]:

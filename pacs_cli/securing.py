@@ -1,4 +1,4 @@
-"""The options of TLS, and what they come to."""
+"""The options of TLS and of who we say that we are, and what they come to."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ from typing import Annotated
 import typer
 
 from pacs_cli import config as configuration
+from pacs_cli.errors import UsageError
 from pacs_cli.net.tls import TlsSettings
+from pacs_cli.wire.userinfo import IdentityType, UserIdentity
+
+#: Bytes of a ticket, an assertion or a token: those of Windows have at most 48,000, and with what
+#: else is negotiated the user information item has to stay under 65,536 (PS3.8 9.3.2.3).
+MAX_TOKEN = 48 * 1024
+
+#: Bytes of a user name or a passcode.
+MAX_NAME = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +105,8 @@ class TlsOptions:
         ),
     ] = False
 
-    def settings(self, known: configuration.Tls | None = None) -> TlsSettings | None:
-        """Return what was typed, filled from a configuration; None when neither wants TLS."""
+    def typed(self) -> configuration.Tls | None:
+        """Return what was typed; None when that is nothing of TLS."""
         typed = configuration.Tls(
             self.ca,
             self.certificate,
@@ -108,9 +117,14 @@ class TlsOptions:
             self.server_name,
             self.is_anonymous or None,
         )
-        if known is None and not self.is_wanted and typed == configuration.Tls():
+        return typed if self.is_wanted or typed != configuration.Tls() else None
+
+    def settings(self, known: configuration.Tls | None = None) -> TlsSettings | None:
+        """Return what was typed, filled from a configuration; None when neither wants TLS."""
+        typed = self.typed()
+        if known is None and typed is None:
             return None
-        layer = typed.over(known or configuration.Tls())
+        layer = (typed or configuration.Tls()).over(known or configuration.Tls())
         return TlsSettings(
             layer.ca,
             layer.certificate,
@@ -122,3 +136,145 @@ class TlsOptions:
             layer.server_name,
             bool(layer.is_anonymous),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class UserOptions:
+    """Who we say that we are (PS3.7 D.3.3.7); None where nothing was typed."""
+
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "-usr",
+            "--user",
+            metavar="NAME",
+            help="Say that this user calls.",
+            rich_help_panel="Identity",
+        ),
+    ] = None
+    passcode_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--user-pass-file",
+            metavar="FILE",
+            help="File whose first line is the user's passcode; or set PACS_USER_PASS.",
+            rich_help_panel="Identity",
+        ),
+    ] = None
+    kerberos: Annotated[
+        Path | None,
+        typer.Option(
+            "--kerberos",
+            metavar="FILE",
+            help="Present the Kerberos service ticket in this file instead of a name.",
+            rich_help_panel="Identity",
+        ),
+    ] = None
+    saml: Annotated[
+        Path | None,
+        typer.Option(
+            "--saml",
+            metavar="FILE",
+            help="Present the SAML assertion in this file.",
+            rich_help_panel="Identity",
+        ),
+    ] = None
+    jwt: Annotated[
+        Path | None,
+        typer.Option(
+            "--jwt",
+            metavar="FILE",
+            help="Present the JSON Web Token in this file.",
+            rich_help_panel="Identity",
+        ),
+    ] = None
+    is_confirmed: Annotated[
+        bool,
+        typer.Option(
+            "--user-response",
+            help="Ask the peer to confirm the user, and end when it does not.",
+            rich_help_panel="Identity",
+        ),
+    ] = False
+
+    def identity(self, known: configuration.User | None = None) -> UserIdentity | None:
+        """Return what was typed, filled from a configuration; None when neither names anybody.
+
+        raises  UsageError when it is nobody or several, or a file cannot be used
+        """
+        typed = configuration.User(
+            self.name,
+            self.passcode_file,
+            self.kerberos,
+            self.saml,
+            self.jwt,
+            self.is_confirmed or None,
+        )
+        if known is None and typed == configuration.User():
+            return None
+        return _identity(typed.over(known or configuration.User()))
+
+
+def _identity(user: configuration.User) -> UserIdentity:
+    tokens = {
+        IdentityType.KERBEROS: user.kerberos,
+        IdentityType.SAML: user.saml,
+        IdentityType.JWT: user.jwt,
+    }
+    presented = [(kind, path) for kind, path in tokens.items() if path is not None]
+    if len(presented) + (user.name is not None) != 1:
+        raise UsageError("who calls is not clear: give one of --user, --kerberos, --saml and --jwt")
+    if presented:
+        if user.passcode_file is not None:
+            raise UsageError("--user-pass-file is of a user; add --user")
+        kind, path = presented[0]
+        return UserIdentity(kind, bool(user.is_confirmed), _token(kind, path))
+    name = (user.name or "").encode("utf-8", "surrogateescape")
+    if not 0 < len(name) <= MAX_NAME:
+        raise UsageError(f"--user: a user name has 1 to {MAX_NAME} bytes")
+    passcode = _passcode(user.passcode_file)
+    if passcode is None:
+        return UserIdentity(IdentityType.USER_NAME, bool(user.is_confirmed), name)
+    kind = IdentityType.USER_NAME_AND_PASSCODE
+    return UserIdentity(kind, bool(user.is_confirmed), name, passcode)
+
+
+def _passcode(file: Path | None) -> bytes | None:
+    """Return the passcode, from the file before the environment; None when there is none."""
+    if file is None:
+        text = os.environ.get("PACS_USER_PASS")
+        return os.fsencode(text) if text else None
+    passcode = read_passcode(file)
+    if len(passcode) > MAX_NAME:
+        raise UsageError(f"cannot use the passcode in {file}: over {MAX_NAME} bytes")
+    return passcode
+
+
+def read_passcode(file: Path | int) -> bytes:
+    """Return the first line of a file without its end, at most a byte over MAX_NAME.
+
+    file    its path, or an open descriptor, which stays open
+    raises  UsageError when it cannot be read
+    """
+    try:
+        with open(file, "rb", closefd=isinstance(file, Path)) as stream:
+            return stream.readline(MAX_NAME + 3).rstrip(b"\r\n")[: MAX_NAME + 1]
+    except OSError as error:
+        reason = error.strerror or error
+        raise UsageError(f"cannot read the passcode in {file}: {reason}") from None
+
+
+def _token(kind: IdentityType, file: Path) -> bytes:
+    option = f"--{kind.name.lower()}"
+    try:
+        with file.open("rb") as stream:
+            token = stream.read(MAX_TOKEN + 1)
+    except OSError as error:
+        raise UsageError(f"cannot read {option} {file}: {error.strerror or error}") from None
+    if kind is IdentityType.JWT:
+        # of a text file the end of its line is no part of the token
+        token = token.strip()
+    if not 0 < len(token) <= MAX_TOKEN:
+        size = "is empty" if not token else f"has over {MAX_TOKEN} bytes, more than may be sent"
+        raise UsageError(f"cannot use {option} {file}: it {size}")
+    return token

@@ -52,6 +52,7 @@ class Pki:
         self.early = self._write(
             "early", ca.issue_cert(*here, not_before=now + day, not_after=now + 2 * day)
         )
+        self.ending = self._write("ending", ca.issue_cert(*here, not_after=now + 10 * day))
         self.elsewhere = self._write("elsewhere", ca.issue_cert("pacs.example", "10.0.0.5"))
         self.foreign = self._write("foreign", foreign.issue_cert(*here))
         self.encrypted_key = folder / "encrypted.key"

@@ -68,7 +68,7 @@ def test_help_is_the_same_on_a_terminal(pacs: Pacs) -> None:
     assert pacs("--help", terminal=True).stdout == pacs("-h").stdout
 
 
-def test_help_of_a_command_groups_options_and_ends_with_examples(
+def test_help_of_a_command_begins_with_examples_and_groups_options(
     pacs: Pacs, install_command: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def probe(
@@ -84,8 +84,8 @@ def test_help_of_a_command_groups_options_and_ends_with_examples(
     help_text = pacs("probe", "--help").stdout
     assert help_text.startswith("Usage: pacs probe [OPTIONS] PATH\n\n  Probe a path.\n")
     titles = [line for line in help_text.splitlines() if line.endswith(":") and line[0] != " "]
-    assert titles == ["Arguments:", "Options:", "Output:", "Examples:"]
-    assert help_text.endswith("  pacs probe x\n    probe x\n")
+    assert titles == ["Examples:", "Arguments:", "Explained by --help-all:", "Help:", "Options:"]
+    assert "\nExamples:\n  pacs probe x\n      probe x\n" in help_text
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def probe(install_command: Install) -> None:
         ("probe x --count 0", "--count: 0 is not in the range x>=1"),
         ("probe x --count", "--count needs a value"),
         ("probe", "missing PATH"),
-        ("probe x y", "got unexpected extra argument(s) (y)"),
+        ("probe x y", "there is no place for y"),
     ],
 )
 def test_usage_error_is_one_line_with_a_way_out(pacs: Pacs, arguments: str, problem: str) -> None:

@@ -59,6 +59,7 @@ def test_json_fields_are_all_documented(pacs, folder):
         records = [
             *pacs("storescu", "127.0.0.1", archive.port, folder / "scans", "--json").json,
             *pacs("echoscu", "127.0.0.1", archive.port, "--json").json,
+            *pacs("doctor", "127.0.0.1", archive.port, "--json").json,
         ]
         archive.stop()
     records += archive.events
@@ -78,6 +79,9 @@ def test_json_fields_are_all_documented(pacs, folder):
         *(("dicomdir", scans, "--copy-to", disc), ("dicomdir", disc)),
     ):
         records += pacs("index", *command, "--json").json
+    for words in (("init",), ("show",), ("peers", "add", "x", "h:1"), ("peers", "remove", "x")):
+        records += pacs("config", *words, "--json").json
+    records += pacs("completion", "show", "fish", "--json").json
     records += pacs("diff", scans / "ct.dcm", scans / "mr.dcm", "--json").json
     records += pacs("diff", scans, disc, "--json").json
     records += pacs("dump", scans / "none", "--keys", "Rows", "--json").json

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from importlib import import_module
-from pathlib import Path
 
 import pytest
 
 from pacs_cli.cli import COMMANDS
 from pacs_cli.errors import Exit
-from pacs_cli.generate import _CODES, ROOT, files, main, pages
+from pacs_cli.generate import ROOT, SCRIPTS, files, main, pages
+from pacs_cli.manual import CODES, ENVIRONMENT
 from tests.peers import require
 
 GENERATED = files()
@@ -24,7 +25,7 @@ def test_file_is_what_a_fresh_generation_gives(name):
 
 
 def test_nothing_else_stands_among_them():
-    for folder in ("man", "completions", "docs/rules"):
+    for folder in ("man", SCRIPTS, "docs/rules"):
         kept = {f"{folder}/{path.name}" for path in (ROOT / folder).iterdir()}
         assert kept == {name for name in GENERATED if name.startswith(folder)}
 
@@ -32,6 +33,7 @@ def test_nothing_else_stands_among_them():
 def test_check_names_what_differs_and_writes_nothing(tmp_path, monkeypatch, capsys):
     shutil.copytree(ROOT / "man", tmp_path / "man")
     (tmp_path / "man" / "pacs.1").write_text("changed")
+    (tmp_path / SCRIPTS).mkdir(parents=True)
     monkeypatch.setattr("pacs_cli.generate.ROOT", tmp_path)
     assert main(["--check"]) == Exit.SOME_FAILED
     assert "differs: man/pacs.1" in capsys.readouterr().out
@@ -48,12 +50,18 @@ def test_every_command_has_all_that_belongs_to_it(command):
     assert f"man/pacs-{command.name}.1" in GENERATED
     assert f"## pacs {command.name}\n" in GENERATED["docs/cli.md"]
     assert (ROOT / "tests" / "commands" / f"test_{command.name.replace('-', '_')}.py").is_file()
-    for name, module_name, _ in getattr(module, "COMMANDS", ()):
-        part = import_module(module_name)
+    for words, part in parts_of(command.name, module):
         assert part.EXAMPLES
         assert part.CONFORMANCE
-        assert f"man/pacs-{command.name}-{name}.1" in GENERATED
-        assert f"## pacs {command.name} {name}\n" in GENERATED["docs/cli.md"]
+        assert f"man/pacs-{words.replace(' ', '-')}.1" in GENERATED
+        assert f"## pacs {words}\n" in GENERATED["docs/cli.md"]
+
+
+def parts_of(words, module):
+    for name, module_name, _ in getattr(module, "COMMANDS", ()):
+        part = import_module(module_name)
+        yield f"{words} {name}", part
+        yield from parts_of(f"{words} {name}", part)
 
 
 def test_every_option_is_explained():
@@ -63,207 +71,64 @@ def test_every_option_is_explained():
 
 
 def test_every_exit_code_is_explained():
-    assert set(_CODES) == set(Exit)
+    assert set(CODES) == set(Exit)
 
 
-@pytest.mark.parametrize("name", [name for name in GENERATED if name.startswith("man/")])
-def test_man_page_is_clean_roff(name):
-    require("groff")
+MAN_PAGES = [name for name in GENERATED if name.startswith("man/")]
+
+#: How each lint of man pages is called; what it has to say is on stdout or stderr.
+_LINTS = {
+    "groff": ["-man", "-Tutf8", "-ww", "-z"],
+    "mandoc": ["-Tlint", "-Wwarning"],
+    "man": ["--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z"],
+}
+
+
+@pytest.mark.parametrize("program", _LINTS)
+def test_man_pages_are_clean(program):
+    require(program)
     done = subprocess.run(
-        ["groff", "-man", "-Tutf8", "-ww", "-z", str(ROOT / name)],
+        [program, *_LINTS[program], *(str(ROOT / name) for name in MAN_PAGES)],
         capture_output=True,
         text=True,
-        check=True,
-    )
-    assert done.stderr == ""
-
-
-# -- completion in the real shells ---------------------------------------------------------------
-
-
-@pytest.fixture
-def environment(tmp_path) -> dict[str, str]:
-    """A configuration with two peers, and no python on the path: completion must not need one."""
-    config = tmp_path / "config.toml"
-    config.write_text('[peers.ward]\naddress = "a:1"\n[peers.archive-2]\naddress = "b:1"\n')
-    path = tmp_path / "bin"
-    path.mkdir()
-    for tool in ("sed", "bash", "zsh", "fish"):
-        if (found := shutil.which(tool)) is not None:
-            (path / tool).symlink_to(found)
-    return {"PATH": str(path), "PACS_CONFIG": str(config), "HOME": str(tmp_path), "TERM": "dumb"}
-
-
-def _steps(path: str) -> set[str]:
-    ends = ("artDate", "artTime", "artDateTime", "atus")
-    return {f"{path}ScheduledProcedureStepSt{end}" for end in ends}
-
-
-CASES = [
-    (
-        "pacs ",
-        {
-            *("echoscu", "findscu", "getscu", "index", "movescu", "storescu", "storescp"),
-            *(
-                "anonymize",
-                "demo",
-                "diff",
-                "dump",
-                "reidentify",
-                "send-batch",
-                "transcode",
-                "validate",
-            ),
-        },
-    ),
-    (
-        "pacs index ",
-        {"add", "find", "stats", "verify", "prune", "rebuild", "export", "dicomdir"},
-    ),
-    ("pacs index ver", {"verify"}),
-    ("pacs index verify --ha", {"--hash"}),
-    ("pacs index find --lev", {"--level"}),
-    ("pacs index export --level ", {"patient", "study", "series", "image"}),
-    ("pacs echoscu --re", {"--repeat"}),
-    ("pacs echoscu ", {"ward", "archive-2"}),
-    ("pacs storescu wa", {"ward"}),
-    ("pacs validate --fail-on ", {"error", "warning", "never"}),
-    ("pacs storescp --durability ", {"full", "relaxed"}),
-    ("pacs findscu ward -k ScheduledProcedureStepSt", _steps("")),
-    ("pacs findscu ward --key ScheduledProcedureStepSt", _steps("")),
-    ("pacs dump --keys ScheduledProcedureStepSt", _steps("")),
-    ("pacs dump --only A[0].ScheduledProcedureStepSt", _steps("A[0].")),
-    ("pacs diff --ignore ScheduledProcedureStepSt", _steps("")),
-    ("pacs storescu ward --set PatientBirthN", {"PatientBirthName"}),
-    ("pacs findscu ward -k A.0040,0100[0].ScheduledProcedureStepSt", _steps("A.0040,0100[0].")),
-]
-
-
-def _run(shell: str, script: str, environment: dict[str, str], folder: Path) -> set[str]:
-    done = subprocess.run(
-        [require(shell), *(["-f"] if shell == "zsh" else []), "-c", script],
-        capture_output=True,
-        text=True,
-        env=environment,
-        cwd=folder,
-        timeout=30,
         check=False,
+        env={**os.environ, "MANROFFSEQ": "", "LC_ALL": "C.UTF-8"},
     )
-    assert done.stderr == ""
-    return {line.split("\t")[0].strip() for line in done.stdout.splitlines() if line.strip()}
+    said = "" if program == "man" else done.stdout
+    assert (done.returncode, said, done.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize(("line", "expected"), CASES)
-def test_bash_completes(line, expected, environment, tmp_path):
-    words = line.split(" ")
-    quoted = " ".join(f"'{word}'" for word in words)
-    script = f"""
-        source {ROOT}/completions/pacs.bash
-        COMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}
-        _pacs; printf '%s\\n' "${{COMPREPLY[@]}}"
-    """
-    found = _run("bash", script, environment, tmp_path)
-    assert expected <= found
-    assert found <= expected | {"--help", "--version"}
+def test_lint_of_man_pages_finds_what_is_wrong(tmp_path):
+    """A page with a macro that is none is reported by each of them."""
+    page = tmp_path / "broken.1"
+    page.write_text((ROOT / "man" / "pacs.1").read_text() + ".ZZ none\n.SH\n")
+    for program, options in _LINTS.items():
+        require(program)
+        done = subprocess.run(
+            [program, *options, str(page)], capture_output=True, text=True, check=False
+        )
+        assert done.stderr + ("" if program == "man" else done.stdout), program
 
 
-@pytest.mark.parametrize(("line", "expected"), CASES)
-def test_fish_completes(line, expected, environment, tmp_path):
-    script = f"source {ROOT}/completions/pacs.fish; complete -C '{line}'"
-    assert expected <= _run("fish", script, environment, tmp_path)
+@pytest.mark.parametrize("name", MAN_PAGES)
+def test_man_page_has_its_sections_in_order(name):
+    found = [line[4:] for line in GENERATED[name].splitlines() if line.startswith(".SH ")]
+    wanted = [
+        *("NAME", "SYNOPSIS", "DESCRIPTION", "COMMANDS", "OPTIONS", "EXAMPLES", "EXIT STATUS"),
+        *("ENVIRONMENT", "FILES", "CONFORMANCE", "SEE ALSO"),
+    ]
+    assert found == [title for title in wanted if title in found]
+    assert {*wanted} - {*found} <= {"COMMANDS", "FILES"}
 
 
-@pytest.mark.parametrize(("line", "expected"), CASES)
-def test_zsh_completes(line, expected, environment, tmp_path):
-    """zsh completes only at a prompt, so it is given a terminal of its own and a tab."""
-    require("zsh")
-    shown = _zsh_shows(line, environment, tmp_path)
-    for word in expected:
-        # of a path it shows what is completed, the last part
-        assert word.rpartition(".")[2] in shown
-
-
-@pytest.mark.parametrize("word", ["PatientName=D", "Patient/", "A&.Patient", "$(x)", "'"])
-def test_no_keyword_is_offered_for_what_is_none(word, environment, tmp_path):
-    script = f"""
-        source {ROOT}/completions/pacs.bash
-        COMP_WORDS=(pacs findscu ward -k "$1"); COMP_CWORD=4
-        _pacs; printf '%s\\n' "${{COMPREPLY[@]}}"
-    """
-    done = subprocess.run(
-        [require("bash"), "-c", script, "bash", word],
-        capture_output=True,
-        text=True,
-        env=environment,
-        cwd=tmp_path,
-        timeout=30,
-        check=False,
-    )
-    assert (done.stdout.strip(), done.stderr) == ("", "")
-
-
-@pytest.mark.parametrize(
-    ("words", "found"),
-    [
-        ("--key = PatientBirthN", "PatientBirthName"),
-        ("--key =", "Zonal"),
-        ("-k PatientName = D", ""),
-        ("-k PatientName =", ""),
-    ],
-)
-def test_bash_that_parts_words_at_an_equals_sign_completes_keys(
-    words, found, environment, tmp_path
-):
-    script = f"""
-        source {ROOT}/completions/pacs.bash
-        COMP_WORDS=(pacs findscu ward {words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
-        _pacs; printf '%s\\n' "${{COMPREPLY[@]}}"
-    """
-    shown = _run("bash", script, environment, tmp_path)
-    assert any(each.startswith(found) for each in shown) if found else not shown
-
-
-def test_bash_finds_the_keywords_beside_a_script_of_the_folder_it_stands_in(environment):
-    script = """
-        source pacs.bash; cd /
-        COMP_WORDS=(pacs findscu ward -k PatientBirthN); COMP_CWORD=4
-        _pacs; printf '%s\\n' "${COMPREPLY[@]}"
-    """
-    assert _run("bash", script, environment, ROOT / "completions") == {"PatientBirthName"}
-
-
-def _zsh_shows(line: str, environment: dict[str, str], folder: Path) -> str:
-    import pty
-    import select
-
-    process, terminal = pty.fork()
-    if process == 0:  # pragma: no cover - the child becomes zsh
-        os.chdir(folder)
-        os.execve(shutil.which("zsh", path=environment["PATH"]), ["zsh", "-f", "-i"], environment)
-    setup = (
-        f"autoload -U compinit; compinit -u -D; source {ROOT}/completions/_pacs; "
-        "PS1=; setopt no_beep; stty -echo; echo REA''DY\n"
-    )
-    shown = b""
-
-    def read_until(mark: bytes | None, quiet: float) -> None:
-        nonlocal shown
-        while mark is None or mark not in shown:
-            if not select.select([terminal], [], [], quiet)[0]:
-                return
-            try:
-                shown += os.read(terminal, 65536)
-            except OSError:
-                return
-
-    try:
-        os.write(terminal, setup.encode())
-        read_until(b"READY", 20)
-        shown = b""
-        os.write(terminal, line.encode() + b"\t\t")
-        read_until(None, 1.0)
-    finally:
-        os.write(terminal, b"\x03exit\n")
-        os.close(terminal)
-        os.waitpid(process, 0)
-    return shown.decode(errors="replace")
+def test_every_variable_that_is_read_is_in_a_man_page():
+    read = {
+        name
+        for path in (ROOT / "pacs_cli").rglob("*.py")
+        for name in re.findall(r'environ(?:\.get\(|\[)"([A-Z_]+)"', path.read_text())
+    }
+    told = {name for row in ENVIRONMENT for name in row[0].split(", ")}
+    assert "PACS_DEBUG" in read
+    # the system's own, and what is told with the file it leads to
+    of_shells = {"HOME", "SHELL", "ZDOTDIR", "BASH_COMPLETION_USER_DIR"}
+    assert read - told <= {"XDG_CONFIG_HOME", *of_shells}

@@ -14,6 +14,7 @@ import pytest
 from pacs_cli.errors import LocalProtocolError, OutputError
 from pacs_cli.options import OutputOptions
 from pacs_cli.report import Report, clean
+from pacs_cli.tables import date
 
 
 class Terminal(io.StringIO):
@@ -151,14 +152,49 @@ def test_table_is_drawn_on_a_terminal() -> None:
     printed.report.table("the [b]title", ("id", "name"), [(1, "[red]a\x1b[2J")])
     assert "the [b]title" in printed.stdout
     assert "[red]a\\x1b[2J" in printed.stdout
-    assert "│" in printed.stdout
+    assert "──" in printed.stdout
 
 
-def test_table_has_no_colour_when_asked_not_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_COLOR", "1")
+@pytest.mark.parametrize(
+    ("name", "value", "is_styled"),
+    [("NO_COLOR", "1", False), ("TERM", "dumb", False), ("NO_COLOR", "", True)],
+)
+def test_table_has_no_style_when_asked_not_to(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, is_styled: bool
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv(name, value)
     printed = Printed(TEXT, terminal=True)
     printed.report.table("title", ("id",), [(1,)])
-    assert "\x1b[3" not in printed.stdout
+    assert ("\x1b[" in printed.stdout) is is_styled
+    printed.report.lines([[("tag", "x")]])
+    assert ("\x1b[36m" in printed.stdout) is is_styled
+
+
+@pytest.mark.parametrize(("columns", "lines"), [("80", 3), ("12", 4), ("", 3), ("x", 3)])
+def test_table_is_as_wide_as_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, columns: str, lines: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    printed = Printed(TEXT, terminal=True)
+    printed.report.table("", ("a", "uid"), [("x", "1.2.840.10008.1")])
+    # heading, rule and row; in 12 columns the UID and its heading have lines of their own
+    assert len(printed.stdout.splitlines()) == lines + (columns == "12")
+
+
+def test_cell_has_a_form_for_terminals_and_one_for_pipes() -> None:
+    for is_terminal, shown in ((True, "2024-01-02"), (False, "20240102")):
+        printed = Printed(TEXT, terminal=is_terminal)
+        printed.report.table("", ("date",), [(date("20240102"),)])
+        assert printed.stdout.splitlines()[-1] == shown
+
+
+def test_no_bar_is_drawn_on_a_dumb_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    printed = Printed(TEXT, terminal=True)
+    with printed.report.progress(2, 0, "work") as progress:
+        progress.advance()
+    assert printed.stderr == ""
 
 
 @pytest.mark.parametrize("output", [JSON, CSV, QUIET])

@@ -14,7 +14,7 @@ from pacs_cli.cli import COMMANDS
 HEAVY = frozenset(
     {
         *("pydicom", "pynetdicom", "numpy", "PIL", "sqlite3", "ssl", "tqdm", "rich"),
-        *("asyncio", "tomllib", "logging"),
+        *("asyncio", "tomllib", "logging", "tomlkit"),
     }
 )
 
@@ -52,6 +52,10 @@ def run(tmp_path: Path, *arguments: str) -> tuple[int, str, set[str]]:
         (["echoscu"], 2),
         (["echoscu", "host"], 2),
         (["storescu", "--foo"], 2),
+        (["config", "peers", "add", "--help"], 0),
+        (["config", "peers", "list"], 0),
+        (["config", "show"], 0),
+        (["doctor", "127.0.0.1", "1"], 3),
         *(([each.name, "--help"], 0) for each in COMMANDS),
     ],
 )
@@ -88,3 +92,20 @@ def test_python_m_runs_the_command_line(module: str) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("pacs ")
+
+
+def test_garbage_is_collected_once_all_is_imported() -> None:
+    script = (
+        "import atexit, gc, sys; from pacs_cli.__main__ import run; sys.argv[1:] = ['--version']\n"
+        "atexit.register(lambda: print(gc.isenabled(), gc.get_freeze_count() > 0))\n"
+        "run()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "True True"
+
+
+def test_an_echo_does_not_look_names_up_through_a_codec(tmp_path: Path) -> None:
+    _, _, modules = run(tmp_path, "echoscu", "127.0.0.1", "1")
+    assert not {"encodings.idna", "stringprep"} & modules

@@ -16,7 +16,7 @@ from pacs_cli import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, __ve
 from pacs_cli.config import BUILT_IN
 from pacs_cli.dicom.query import _SOP_CLASSES as MODELS
 from pacs_cli.dicom.registry import storage_sop_classes, transfer_syntaxes, uid_name
-from pacs_cli.generate import _ENVIRONMENT
+from pacs_cli.manual import ENVIRONMENT
 from pacs_cli.net.listener import Caps
 from pacs_cli.net.target import WRITE_TIMEOUT, Timeouts
 from pacs_cli.net.tls import SUITES, VERSIONS
@@ -151,7 +151,8 @@ def store_answers() -> str:
     rows = [
         (0x0000, "C-ECHO, C-STORE", "the object is on the disk, or was held already, the same"),
         (0x0111, "C-STORE", "another object with this UID is held, and `--duplicate reject`"),
-        (scp.NOT_AUTHORIZED_SOP_CLASS, "any", "the SOP class is not that of the context"),
+        (0x0122, "any", "the SOP class is not that of the context"),
+        (scp.NOT_AUTHORIZED, "any", "who asks may not"),
         (scp.UNRECOGNIZED_OPERATION, "any", "the operation is not provided"),
         (0xA700, "C-STORE, C-FIND", "no room, less than `--min-free`, or the disk fails"),
         (retrieve_scp.UNABLE_TO_COUNT, "C-STORE, C-MOVE, C-GET", "the index cannot be used"),
@@ -226,7 +227,7 @@ def limits() -> str:
 
 def configuration() -> str:
     """Parameters with their defaults."""
-    rows = [(f"`{name}`", meaning) for name, meaning in _ENVIRONMENT]
+    rows = [(f"`{name}`", meaning) for name, meaning, _ in ENVIRONMENT]
     rows += [
         ("`aet`, `max_pdu`, `[timeouts]`", "our AE title, PDU length and seconds"),
         ("`[peers.NAME]`", "address, AE title, timeouts and TLS of a peer"),

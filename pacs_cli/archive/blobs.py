@@ -172,6 +172,15 @@ class Blobs:
         """Return a new empty file outside the layout."""
         return Staging(self, f"{self._staging}{next(self._numbers)}.part")
 
+    def try_out(self, size: int) -> None:
+        """Write so many bytes and take them away again; raises OSError when that cannot be."""
+        self.take(size)
+        staging = self.stage()
+        try:
+            staging.write([bytes(size)])
+        finally:
+            staging.discard()
+
     def path(self, relative: str) -> Path:
         """Return the file of a path that `Layout.place` made."""
         return self.root / relative

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pacs_cli.archive.attributes import TAGS, Attributes, uid_of
 from pacs_cli.archive.layout import Layout
-from pacs_cli.archive.plans import Plans
+from pacs_cli.archive.plans import DataSetPlans, Plans
 from pacs_cli.archive.rows import InstanceRow
 from pacs_cli.dicom.elements import pick
 from pacs_cli.dicom.encoding import Data, Encoding, encoding_of
@@ -32,22 +32,34 @@ _DEFAULT = Layout()
 
 
 def read_row(
-    head: Data, size: int, read: Read, transfer_syntax_uid: str, source_ae_title: str
+    head: Data,
+    size: int,
+    read: Read,
+    transfer_syntax_uid: str,
+    source_ae_title: str,
+    plans: DataSetPlans | None = None,
 ) -> InstanceRow:
     """Return what is to be kept of a data set but its path.
 
     head    its first bytes
     size    bytes of the whole
     read    called for what is not in `head`
+    plans   of those read before it, from which it may be read at once
     raises  MalformedDataset when it is empty, truncated or garbage, or has no SOP class; what
             `read` raises
     """
     if not size:
         raise MalformedDataset("empty data set")
+    if plans is not None:
+        planned = plans.read(head, size, read, transfer_syntax_uid)
+        if planned is not None:
+            return _row(planned, size, transfer_syntax_uid, source_ae_title, time.time())
     try:
         values = survey(head, size, read, encoding_of(transfer_syntax_uid), TAGS)
     except MalformedDataset as error:
         raise MalformedDataset(f"cannot understand the data set: {error}") from None
+    if plans is not None:
+        plans.learn(head, size, read, transfer_syntax_uid)
     return _row(values, size, transfer_syntax_uid, source_ae_title, time.time())
 
 

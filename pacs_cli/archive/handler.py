@@ -16,6 +16,7 @@ from pacs_cli.archive.committing import Commitments
 from pacs_cli.archive.contents import row_of_file
 from pacs_cli.archive.index import Index
 from pacs_cli.archive.layout import Layout
+from pacs_cli.archive.plans import DataSetPlans
 from pacs_cli.archive.recovery import Recovered, move_aside, reconcile
 from pacs_cli.archive.settings import ArchiveSettings, Duplicates
 from pacs_cli.archive.sink import ArchiveSink
@@ -55,6 +56,7 @@ class ArchiveHandler:
         self.blobs = blobs
         self.index = index
         self.settings = settings
+        self.plans = DataSetPlans()
         self.commitments = Commitments(index, blobs.root, syncs=not blobs.is_durable)
         self._stripes: list[threading.Lock] | list[Turn]
         if turns is None:

@@ -205,6 +205,16 @@ class Index:
         rows = self._read(query, (sop_instance_uid,))
         return (str(rows[0][0]), str(rows[0][1]), int(rows[0][2])) if rows else None
 
+    def identity(self, sop_instance_uid: str) -> tuple[str, str]:
+        """Return the study and the patient ID of an object, "" when it is not there."""
+        query = (
+            "SELECT study_instance_uid, patient_id FROM instance"
+            " JOIN series ON series.id = instance.series JOIN study ON study.id = series.study"
+            " JOIN patient ON patient.id = study.patient WHERE sop_instance_uid = ?"
+        )
+        rows = self._read(query, (sop_instance_uid,))
+        return (str(rows[0][0]), str(rows[0][1])) if rows else ("", "")
+
     def versions(self, sop_instance_uid: str) -> list[tuple[int, str]]:
         """Return number and path of every object of a UID that is kept, the newest first."""
         return self._read(
@@ -263,6 +273,11 @@ class Index:
     def is_trusted(self) -> bool:
         """Whether the next start may believe that files and rows agree."""
         return self._is_trusted
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether rows of what was acknowledged could not be committed yet."""
+        return bool(self._unsaved)
 
     def close(self) -> None:
         """Commit, note that all is in order, fold the WAL into the file, close it.

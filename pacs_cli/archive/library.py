@@ -111,6 +111,10 @@ class ArchiveRetrieval:
         self._root = root
         self._syntax = syntax
 
+    def studies(self) -> Iterator[tuple[str, str, str, int]]:
+        """Yield study, patient ID, SOP class and how many."""
+        return self._engine.studies(self._selection)
+
     def objects(self) -> Iterator[Outgoing | None]:
         """Yield each object, None for one that is gone."""
         from pacs_cli.pixels.workers import Workers

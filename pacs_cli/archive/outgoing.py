@@ -40,6 +40,8 @@ class Outgoing:
         self.sop_class_uid = held.sop_class_uid
         self.sop_instance_uid = held.sop_instance_uid
         self.transfer_syntax_uid = held.transfer_syntax_uid
+        self.study_instance_uid = held.study_instance_uid
+        self.patient_id = held.patient_id
         self._path = path
 
     @contextmanager

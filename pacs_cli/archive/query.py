@@ -22,14 +22,13 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pacs_cli.archive.answers import Answer, Output
 from pacs_cli.archive.columns import (
     COLUMNS,
     FROM,
     PATH,
-    TABLE,
     Column,
     is_at_or_above,
 )
@@ -144,6 +143,8 @@ class Held:
     sop_instance_uid: str
     transfer_syntax_uid: str
     path: str
+    study_instance_uid: str = ""
+    patient_id: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,16 +276,31 @@ class QueryEngine:
 
     def held(self, selection: Selection) -> Iterator[Held | None]:
         """Yield each object of a selection, None for one that is gone; raises OutputError."""
+        columns = "instance.id, sop_class_uid, sop_instance_uid, transfer_syntax_uid, path"
+        for chunk, rows in self._chunks(selection, f"{columns}, study_instance_uid, patient_id"):
+            found = {row[0]: Held(*row[1:]) for row in rows}
+            yield from map(found.get, chunk)
+
+    def studies(self, selection: Selection) -> Iterator[tuple[str, str, str, int]]:
+        """Yield study, patient ID, SOP class and how many of a selection; raises OutputError."""
+        columns = "study_instance_uid, patient_id, sop_class_uid"
+        counted = f"{columns}, count(*)"
+        for _, rows in self._chunks(selection, counted, f" GROUP BY {columns}"):
+            yield from rows
+
+    def _chunks(
+        self, selection: Selection, columns: str, end: str = ""
+    ) -> Iterator[tuple[array[int], list[Any]]]:
+        """Yield some of the numbers of a selection, and the rows that there are of them."""
         for start in range(0, len(selection.ids), _CHUNK):
             chunk = selection.ids[start : start + _CHUNK]
             with self._reading(None, lambda: False) as connection:
                 rows = connection.execute(
-                    "SELECT id, sop_class_uid, sop_instance_uid, transfer_syntax_uid, path"
-                    f" FROM {TABLE[Level.IMAGE]} WHERE id IN (SELECT value FROM json_each(?))",
+                    f"SELECT {columns} FROM {FROM[Level.IMAGE]}"
+                    f" WHERE instance.id IN (SELECT value FROM json_each(?)){end}",
                     (json.dumps(chunk.tolist()),),
                 ).fetchall()
-            found = {row[0]: Held(*row[1:]) for row in rows}
-            yield from map(found.get, chunk)
+            yield chunk, rows
 
     @contextmanager
     def _reading(

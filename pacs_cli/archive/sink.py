@@ -130,6 +130,7 @@ class ArchiveSink:
             self._read,
             request.transfer_syntax_uid,
             request.association.calling_ae_title,
+            handler.plans,
         )
         row.path = handler.settings.layout.place(row)
         uid = row.sop_instance_uid
@@ -138,7 +139,7 @@ class ArchiveSink:
             or row.sop_class_uid != request.affected_sop_class_uid
         ):
             reason = "SOP class or instance UID differs between command and data set"
-            return StoreOutcome(DOES_NOT_MATCH_SOP_CLASS, reason, row.size)
+            return _refused(DOES_NOT_MATCH_SOP_CLASS, reason, row)
         with handler.stripe(uid):
             staging = self._staging or self._stage([self._head])
             if self._is_new(staging, row):
@@ -193,7 +194,7 @@ class ArchiveSink:
             index.add(newest)
             return self._supersede(staging, row, newest)
         reason = "another object with this SOP instance UID is held"
-        return StoreOutcome(DUPLICATE_SOP_INSTANCE, reason, row.size)
+        return _refused(DUPLICATE_SOP_INSTANCE, reason, row)
 
     def _held(self, row: InstanceRow) -> list[tuple[int, str]]:
         """Return version and path of every file of its UID, at least one, the newest first."""
@@ -236,7 +237,7 @@ class ArchiveSink:
                 break
         else:
             reason = f"more than {MAX_VERSIONS} objects with this SOP instance UID"
-            return StoreOutcome(DUPLICATE_SOP_INSTANCE, reason, row.size)
+            return _refused(DUPLICATE_SOP_INSTANCE, reason, row)
         try:
             handler.index.supersede(row)
         except OutputError:
@@ -320,4 +321,16 @@ def _stored(
         row.series_instance_uid,
         is_duplicate,
         displaced,
+        row.attributes.get("patient_id", ""),
+    )
+
+
+def _refused(status: int, reason: str, row: InstanceRow) -> StoreOutcome:
+    return StoreOutcome(
+        status,
+        reason,
+        row.size,
+        study_instance_uid=row.study_instance_uid,
+        series_instance_uid=row.series_instance_uid,
+        patient_id=row.attributes.get("patient_id", ""),
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from pacs_cli.commands.anonymize_writing import WritingOptions
 from pacs_cli.commands.anonymizing import KeyOptions, PolicyOptions
-from pacs_cli.errors import Exit, UsageError
+from pacs_cli.errors import Exit
 from pacs_cli.options import InputOptions, OutputOptions
 from pacs_cli.report import Report
 
@@ -33,6 +33,7 @@ def anonymize(
     policy: PolicyOptions,
     keys: KeyOptions,
     files: InputOptions,
+    writing: WritingOptions,
     output: OutputOptions,
     paths: Annotated[
         list[str] | None,
@@ -43,37 +44,6 @@ def anonymize(
             show_default=False,
         ),
     ] = None,
-    names: Annotated[
-        str,
-        typer.Option("--names", metavar="uid|pseudonym", help="What the top folders are named by."),
-    ] = "uid",
-    jobs: Annotated[
-        int, typer.Option("-j", "--jobs", metavar="N", min=1, max=64, help="Work in N processes.")
-    ] = 1,
-    quarantine: Annotated[
-        Path | None,
-        typer.Option("--quarantine", metavar="DIR", help="Copy what is withheld to this folder."),
-    ] = None,
-    report_file: Annotated[
-        Path | None,
-        typer.Option("--report", metavar="FILE", help="Write policy, files and totals as JSON."),
-    ] = None,
-    is_dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing.")] = False,
-    has_diff: Annotated[
-        bool, typer.Option("--diff", help="With --dry-run: every attribute that would change.")
-    ] = False,
-    is_unproven: Annotated[
-        bool, typer.Option("--no-verify", help="Do not search outputs for what was removed.")
-    ] = False,
-    is_in_place: Annotated[
-        bool, typer.Option("--in-place", help="Replace the files themselves; there is no OUT.")
-    ] = False,
-    is_explaining: Annotated[
-        bool, typer.Option("--explain", help="Show what becomes of every attribute, and end.")
-    ] = False,
-    form: Annotated[
-        str, typer.Option("--format", metavar="text|markdown", help="Of --explain.")
-    ] = "text",
 ) -> Exit:
     """De-identify DICOM files by PS3.15 Annex E, and prove each output.
 
@@ -85,13 +55,18 @@ def anonymize(
     report = Report.for_output(output)
     chosen = policy.policy(keys.date_shift)
     typed = paths or []
-    if is_explaining:
-        return explain(report, chosen, form)
+    if writing.is_explaining:
+        return explain(report, chosen, writing.form)
     if typed[:1] == ["verify"]:
         return verify(report, typed[1:], chosen)
-    if has_diff and not is_dry_run:
-        raise UsageError("--diff is of --dry-run")
-    if names not in ("uid", "pseudonym"):
-        raise UsageError(f"--names {names}: choose uid or pseudonym")
-    asked = Asked(typed, files, names, is_in_place, is_dry_run, has_diff, not is_unproven, jobs)
-    return release(report, asked, chosen, keys, quarantine, report_file)
+    asked = Asked(
+        typed,
+        files,
+        writing.name(),
+        writing.is_in_place,
+        writing.is_dry_run,
+        writing.shows_changes(),
+        not writing.is_unproven,
+        writing.jobs,
+    )
+    return release(report, asked, chosen, keys, writing.quarantine, writing.report_file)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pacs_cli.commands.anonymize_totals import ReleaseTotals
 from pacs_cli.commands.anonymizing import KeyOptions
+from pacs_cli.commands.transcoding import warn_of_missing_bounds
 from pacs_cli.errors import Exit, UsageError
 from pacs_cli.options import InputOptions
 from pacs_cli.report import Report
@@ -60,6 +61,8 @@ def release(
     from pacs_cli.pipelines.deid.work import Settings
     from pacs_cli.pipelines.files import Found, find_files, named_files
 
+    if "pixels" in policy.clean or policy.burned_in == "clean" or policy.pixel_rules:
+        warn_of_missing_bounds(report)
     sealed_to = key_options.encrypt_to
     inputs, out = asked.inputs()
     is_file = out is not None and _is_file(inputs, out)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pacs_cli.errors import Exit, InputError
 from pacs_cli.report import Report
+from pacs_cli.tables import shown_size
 
 if TYPE_CHECKING:
     from pacs_cli.pipelines.deid.work import Outcome, Settings
@@ -123,5 +124,5 @@ class ReleaseTotals:
         word = "would release" if self._is_dry_run else "released"
         return (
             f"{word} {self._released}, withheld {sum(self._codes.values())}; policy "
-            f"{self._policy.digest}; {self._size / 1e6:.1f} MB in {seconds:.2f} s"
+            f"{self._policy.digest}; {shown_size(self._size)} in {seconds:.2f} s"
         )

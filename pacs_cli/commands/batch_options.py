@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 import typer
 
-from pacs_cli.config import seconds
-from pacs_cli.errors import UsageError
+from pacs_cli.commands.batch_checks import check
 
 #: Waits of up to 30 s add up to some minutes: a peer that is restarted is back by then.
 RETRIES = 10
@@ -22,11 +20,13 @@ class BatchOptions:
     jobs: Annotated[
         int | None,
         typer.Option(
+            "-j",
             "--jobs",
             metavar="N",
             min=1,
             max=64,
             help="At most N associations at once to each destination. [default: 1]",
+            rich_help_panel="Pace",
         ),
     ] = None
     retries: Annotated[
@@ -38,6 +38,7 @@ class BatchOptions:
             help="Try again up to N times in a row what may pass: a lost association, a transient "
             "rejection, no resources (A7xx) and, only if this is typed, a peer that cannot be "
             f"reached from the start. [default: {RETRIES}]",
+            rich_help_panel="Retries",
         ),
     ] = None
     retry_wait: Annotated[
@@ -47,16 +48,25 @@ class BatchOptions:
             metavar="SECONDS",
             help="Wait about this long before trying again, twice as long each time, 30 s at most. "
             "[default: 0.5]",
+            rich_help_panel="Retries",
         ),
     ] = None
     rate: Annotated[
         float | None,
-        typer.Option("--rate", metavar="N", help="At most N objects a second to each destination."),
+        typer.Option(
+            "--rate",
+            metavar="N",
+            help="At most N objects a second to each destination.",
+            rich_help_panel="Pace",
+        ),
     ] = None
     max_mb: Annotated[
         float | None,
         typer.Option(
-            "--max-mb", metavar="N", help="At most N MB (10^6 bytes) a second to each destination."
+            "--max-mb",
+            metavar="N",
+            help="At most N MB (10^6 bytes) a second to each destination.",
+            rich_help_panel="Pace",
         ),
     ] = None
     window: Annotated[
@@ -66,6 +76,7 @@ class BatchOptions:
             metavar="HH:MM-HH:MM",
             help="Send between these hours only, local time, as 22:00-06:00; outside them the "
             "command waits. Can be repeated.",
+            rich_help_panel="Pace",
         ),
     ] = None
 
@@ -74,6 +85,7 @@ class BatchOptions:
         typer.Option(
             "--skip-existing",
             help="Ask the destination first, with C-FIND, and skip what it has.",
+            rich_help_panel="Proof",
         ),
     ] = False
     verifies: Annotated[
@@ -81,6 +93,7 @@ class BatchOptions:
         typer.Option(
             "--verify",
             help="Ask the destination afterwards, with C-FIND; what it does not show has failed.",
+            rich_help_panel="Proof",
         ),
     ] = False
 
@@ -89,6 +102,7 @@ class BatchOptions:
         typer.Option(
             "--commit",
             help="Ask for storage commitment of what was sent; 0 only when all of it is committed.",
+            rich_help_panel="Proof",
         ),
     ] = False
     commit_port: Annotated[
@@ -100,6 +114,7 @@ class BatchOptions:
             max=65535,
             help="Listen here for peers that report over associations of their own; they must "
             "know our AE title, address and this port.",
+            rich_help_panel="Proof",
         ),
     ] = None
     commit_bind: Annotated[
@@ -108,6 +123,7 @@ class BatchOptions:
             "--commit-bind",
             metavar="ADDRESS",
             help="Listen for them on this address. [default: 127.0.0.1]",
+            rich_help_panel="Proof",
         ),
     ] = None
     commit_timeout: Annotated[
@@ -116,24 +132,13 @@ class BatchOptions:
             "--commit-timeout",
             metavar="SECONDS",
             help="Wait this long for each report, of up to 500 objects. [default: 60]",
+            rich_help_panel="Proof",
         ),
     ] = None
 
     def typed(self) -> dict[str, Any]:
         """Return what was typed, checked, as the job keeps it; UsageError when a value is none."""
-        from pacs_cli.pipelines.limits import Window
-
-        for text in self.window or ():
-            Window.parse(text)
-        for name in ("rate", "max_mb"):
-            value = getattr(self, name)
-            if value is not None and not (0 < value < math.inf):
-                raise UsageError(f"--{name.replace('_', '-')} {value:g}: write a number over 0")
-        for name in ("retry_wait", "commit_timeout"):
-            try:
-                seconds(getattr(self, name) or 1.0)
-            except ValueError as error:
-                raise UsageError(f"--{name.replace('_', '-')}: {error}") from None
+        check(self)
         # zero is a value: of 0 == False nothing is to be concluded
         kept = {name: value for name, value in asdict(self).items() if value is not None}
         return {name: value for name, value in kept.items() if value is not False and value != []}

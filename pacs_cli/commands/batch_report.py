@@ -25,7 +25,10 @@ def report(
     only: Annotated[
         list[str] | None,
         typer.Option(
-            "--only", metavar="STATE", help="Only objects in this state. Can be repeated."
+            "--only",
+            metavar="STATE",
+            help="Only objects in this state. Can be repeated.",
+            rich_help_panel="Job",
         ),
     ] = None,
 ) -> None:

@@ -22,7 +22,12 @@ def retry_failed(
     output: OutputOptions,
     failure: Annotated[
         str | None,
-        typer.Option("--class", metavar="CLASS", help="Only what failed so; status shows them."),
+        typer.Option(
+            "--class",
+            metavar="CLASS",
+            help="Only what failed so; status shows them.",
+            rich_help_panel="Job",
+        ),
     ] = None,
 ) -> None:
     """Queue again what failed, for the next resume.

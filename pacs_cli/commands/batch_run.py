@@ -11,6 +11,7 @@ from pacs_cli.commands.batching import EXIT_OF, plan_of, targets_of
 from pacs_cli.commands.negotiation import Display
 from pacs_cli.errors import Exit
 from pacs_cli.report import Report
+from pacs_cli.tables import shown_size
 
 if TYPE_CHECKING:
     from pacs_cli.jobs.file import JobFile
@@ -118,8 +119,8 @@ class Run:
 
     def _text(self, figures: Figures) -> str:
         rates = self._rates()
-        text = f"{figures.text()}; {rates['bytes_in_this_run'] / 1e6:.1f} MB"
-        return f"{text} in {rates['seconds']:.2f} s, {rates['megabytes_per_second']:.1f} MB/s"
+        text = f"{figures.text()}; {shown_size(self._bytes)}"
+        return f"{text} in {rates['seconds']:.2f} s, {shown_size(self._bytes / rates['seconds'])}/s"
 
 
 def _exit(figures: Figures, ends: Ends) -> Exit:

@@ -50,7 +50,12 @@ def start(
     output: OutputOptions,
     state: Annotated[
         Path,
-        typer.Option("--state", metavar="FILE", help="The job; what is there is gone on with."),
+        typer.Option(
+            "--state",
+            metavar="FILE",
+            help="The job; what is there is gone on with.",
+            rich_help_panel="Job",
+        ),
     ],
     to: Annotated[
         list[str] | None,
@@ -59,6 +64,7 @@ def start(
             metavar="PEER",
             help="Send everything to this peer too, HOST:PORT, AET@HOST:PORT or a configured one. "
             "Can be repeated.",
+            rich_help_panel="Job",
         ),
     ] = None,
     paths: Annotated[

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pacs_cli.errors import Exit, InputError
 from pacs_cli.report import Report, clean
+from pacs_cli.tables import shown_size
 
 if TYPE_CHECKING:
     from pacs_cli.pipelines.files import Passed
@@ -84,7 +85,7 @@ class ConversionTotals:
         names = ("transcoded", "copied", "skipped", "failed")
         counts: dict[str, Any] = {name: self._counts[name] for name in names}
         text = ", ".join(f"{name} {count}" for name, count in counts.items() if count) or "nothing"
-        text += f"; {self._read / 1e6:.1f} MB became {self._written / 1e6:.1f} MB"
+        text += f"; {shown_size(self._read)} became {shown_size(self._written)}"
         fields = {**counts, "bytes": self._read, "written": self._written}
         try:
             self._report.summary(

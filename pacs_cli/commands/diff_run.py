@@ -13,8 +13,17 @@ if TYPE_CHECKING:
     from pacs_cli.dicom.compare import Comparison, Difference
     from pacs_cli.pipelines.pairs import Files, Pair
     from pacs_cli.pipelines.pixel_compare import PixelDifference
+    from pacs_cli.pixels.sandbox import Sandbox
 
 _CHANGES = ("added", "removed", "changed")
+
+
+def _sandbox(report: MatchReport) -> Sandbox:
+    from pacs_cli.commands.transcoding import warn_of_missing_bounds
+    from pacs_cli.pixels.sandbox import Sandbox
+
+    warn_of_missing_bounds(report)
+    return Sandbox()
 
 
 class Differ:
@@ -35,6 +44,7 @@ class Differ:
         self._comparison = comparison
         self._tolerance = tolerance
         self._max_length = max_length
+        self._sandbox = _sandbox(report) if tolerance is not None else None
         self._counts: Counter[str] = Counter()
         self._compared = self._equal = self._alone = self._failed = 0
         self._began = time.monotonic()
@@ -58,7 +68,7 @@ class Differ:
         is_equal = True
         try:
             files = Files(pair.left, pair.right)
-            for found in files.compare(self._comparison, self._tolerance):
+            for found in files.compare(self._comparison, self._tolerance, self._sandbox):
                 if is_equal:
                     heads = (("removed", f"--- {pair.left}"), ("added", f"+++ {pair.right}"))
                     self._report.lines([[head] for head in heads])
@@ -80,6 +90,8 @@ class Differ:
 
     def finish(self) -> None:
         """Show the totals; in text only when files of folders were compared."""
+        if self._sandbox is not None:
+            self._sandbox.close()
         counts = {change: self._counts[change] for change in _CHANGES}
         fields = {
             "compared": self._compared,

@@ -55,7 +55,10 @@ class DiffOptions:
         ),
     ] = None
     follow: Annotated[
-        bool, typer.Option("--follow", help="Follow symbolic links inside folders.")
+        bool,
+        typer.Option(
+            "--follow", help="Follow symbolic links inside folders.", rich_help_panel="Input"
+        ),
     ] = False
     max_length: Annotated[
         int | None,

@@ -18,7 +18,12 @@ class FindOptions:
     """How far to ask, and what becomes of the answers."""
 
     is_drilling: Annotated[
-        bool, typer.Option("--drill", help="Ask for what is below each match too, as a tree.")
+        bool,
+        typer.Option(
+            "--drill",
+            help="Ask for what is below each match too, as a tree.",
+            rich_help_panel="Answers",
+        ),
     ] = False
     limit: Annotated[
         int | None,
@@ -27,17 +32,21 @@ class FindOptions:
             metavar="N",
             min=1,
             help="Cancel after N matches; with --drill, N below each match.",
+            rich_help_panel="Answers",
         ),
     ] = None
     must_match: Annotated[
-        bool, typer.Option("--fail-if-empty", help="Exit 1 when nothing matches.")
+        bool,
+        typer.Option(
+            "--fail-if-empty", help="Exit 1 when nothing matches.", rich_help_panel="Answers"
+        ),
     ] = False
     is_dicom_json: Annotated[
         bool,
         typer.Option(
             "--dicom-json",
             help="One DICOM JSON object (PS3.18 F) per line on stdout.",
-            rich_help_panel="Output",
+            rich_help_panel="Answers",
         ),
     ] = False
     save: Annotated[
@@ -46,7 +55,7 @@ class FindOptions:
             "--save",
             metavar="DIR",
             help="Write each answer as a DICOM file into this folder too.",
-            rich_help_panel="Output",
+            rich_help_panel="Answers",
         ),
     ] = None
 

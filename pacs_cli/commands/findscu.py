@@ -12,7 +12,7 @@ from pacs_cli.commands.query_run import Run
 from pacs_cli.commands.querying import QueryOptions
 from pacs_cli.errors import AssociationError, Exit
 from pacs_cli.options import NetworkOptions, OutputOptions, PeerOptions, Port, resolve_target
-from pacs_cli.securing import TlsOptions
+from pacs_cli.securing import TlsOptions, UserOptions
 from pacs_cli.wire.negotiation import (
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
@@ -49,6 +49,7 @@ def findscu(
     extensions: ExtensionOptions,
     network: NetworkOptions,
     tls: TlsOptions,
+    user: UserOptions,
     output: OutputOptions,
     port: Port = None,
 ) -> Exit:
@@ -64,7 +65,7 @@ def findscu(
 
     form = form_of(output, finding.is_dicom_json)
     report = MatchReport.for_output(output)
-    target = resolve_target(peer, port, network, tls=tls)
+    target = resolve_target(peer, port, network, tls=tls, user=user)
     model = models.model()
     query = asked.query(model, finding.is_drilling)
     negotiation = extensions.negotiation(model)

@@ -19,7 +19,7 @@ from pacs_cli.options import (
     split_port,
 )
 from pacs_cli.receiving import ArchiveOptions
-from pacs_cli.securing import TlsOptions
+from pacs_cli.securing import TlsOptions, UserOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +51,7 @@ def getscu(
     archive: ArchiveOptions,
     network: NetworkOptions,
     tls: TlsOptions,
+    user: UserOptions,
     output: OutputOptions,
     rest: Rest = None,
 ) -> Exit:
@@ -71,7 +72,7 @@ def getscu(
 
     report = MatchReport.for_output(output)
     port, typed = split_port(rest or [])
-    target, model = resolve_target(peer, port, network, tls=tls), models.model()
+    target, model = resolve_target(peer, port, network, tls=tls, user=user), models.model()
     asked = retrieving.asked(model, keys, typed)
     folder, kept = _folder(archive), archive.settings()
     display, wakeup = Display(report), Wakeup()

@@ -38,7 +38,10 @@ def dicomdir(
         ),
     ],
     is_written: Annotated[
-        bool, typer.Option("--write", help="Write the DICOMDIR of the folder.")
+        bool,
+        typer.Option(
+            "--write", help="Write the DICOMDIR of the folder.", rich_help_panel="DICOMDIR"
+        ),
     ] = False,
     copy_to: Annotated[
         Path | None,
@@ -47,11 +50,17 @@ def dicomdir(
             metavar="DIR",
             help="Copy the files to this new folder under names that the standard allows, and "
             "write its DICOMDIR.",
+            rich_help_panel="DICOMDIR",
         ),
     ] = None,
     file_set_id: Annotated[
         str,
-        typer.Option("--id", metavar="TEXT", help="File-set ID: A-Z, 0-9 and _, at most 16."),
+        typer.Option(
+            "--id",
+            metavar="TEXT",
+            help="File-set ID: A-Z, 0-9 and _, at most 16.",
+            rich_help_panel="DICOMDIR",
+        ),
     ] = "",
 ) -> Exit:
     """List a DICOMDIR and check the files that it refers to, or write one.

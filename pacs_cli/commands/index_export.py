@@ -28,7 +28,12 @@ def export(
     where: Where = None,
     level: Annotated[
         str,
-        typer.Option("--level", metavar="patient|study|series|image", help="What a row is."),
+        typer.Option(
+            "--level",
+            metavar="patient|study|series|image",
+            help="What a row is.",
+            rich_help_panel="Rows",
+        ),
     ] = "image",
     keys: Annotated[
         list[str] | None,
@@ -38,6 +43,7 @@ def export(
             metavar="KEY",
             help="Write this: a keyword or a tag, and at image level Path, Size, Version, SHA256. "
             "Can be repeated. [default: all but what would be counted for each row]",
+            rich_help_panel="Rows",
         ),
     ] = None,
 ) -> Exit:

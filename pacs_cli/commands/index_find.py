@@ -36,10 +36,17 @@ def find(
     where: Where = None,
     has_date_time: Annotated[
         bool,
-        typer.Option("--date-time", help="Let ranges of a date and of a time count as one."),
+        typer.Option(
+            "--date-time",
+            help="Let ranges of a date and of a time count as one.",
+            rich_help_panel="Query",
+        ),
     ] = False,
     is_fuzzy: Annotated[
-        bool, typer.Option("--fuzzy", help="Match names by the beginnings of their words.")
+        bool,
+        typer.Option(
+            "--fuzzy", help="Match names by the beginnings of their words.", rich_help_panel="Query"
+        ),
     ] = False,
 ) -> Exit:
     """Ask an index for patients, studies, series or images.

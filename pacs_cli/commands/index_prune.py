@@ -24,7 +24,8 @@ def prune(
     output: OutputOptions,
     where: Where = None,
     is_dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only show what would be removed.")
+        bool,
+        typer.Option("--dry-run", help="Only show what would be removed.", rich_help_panel="Index"),
     ] = False,
     has_all: Annotated[
         bool,
@@ -32,6 +33,7 @@ def prune(
             "--missing-folders",
             help="Remove also what lies in a folder that is gone, or was added and is empty; most "
             "often it is a disk that is not mounted.",
+            rich_help_panel="Index",
         ),
     ] = False,
 ) -> Exit:

@@ -32,6 +32,7 @@ def rebuild(
             metavar="DIR",
             help="Make it from the files of this folder. Can be repeated. [default: the folders "
             "that were added, or of a corrupt index the one it is in]",
+            rich_help_panel="Index",
         ),
     ] = None,
 ) -> Exit:

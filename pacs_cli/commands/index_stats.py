@@ -10,6 +10,7 @@ from pacs_cli.commands.indexing import IndexOptions, Where
 from pacs_cli.errors import Exit
 from pacs_cli.options import OutputOptions
 from pacs_cli.report import Report
+from pacs_cli.tables import date, shown_size, size
 
 if TYPE_CHECKING:
     from pacs_cli.archive.figures import Figures, Group
@@ -76,10 +77,13 @@ def _meaning(kind: str, name: str) -> str:
 def _show(report: Report, path: str, figures: Figures) -> None:
     report.line(
         f"{figures.patients} patients, {figures.studies} studies, {figures.series} series, "
-        f"{figures.instances} instances, {figures.bytes} bytes in {path}"
+        f"{figures.instances} instances, {shown_size(figures.bytes)} in {path}"
     )
     if figures.first_study_date:
-        report.line(f"study dates {figures.first_study_date} to {figures.last_study_date}")
+        first, last = (
+            date(each or "").drawn for each in (figures.first_study_date, figures.last_study_date)
+        )
+        report.line(f"study dates {first} to {last}")
     if figures.versions:
         report.line(f"older versions {figures.versions}")
     for outcome, count in figures.files.items():
@@ -88,5 +92,8 @@ def _show(report: Report, path: str, figures: Figures) -> None:
         report.line(f"added {source}")
     for kind, groups in _tables(figures):
         title = kind.replace("_", " ").replace("sop", "SOP")
-        rows = [(_meaning(kind, group.name) or "none", *map(str, group[1:])) for group in groups]
+        rows = [
+            (_meaning(kind, group.name) or "none", *map(str, group[1:-1]), size(group[-1]))
+            for group in groups
+        ]
         report.table(f"by {title}", (title, *_COLUMNS), rows)

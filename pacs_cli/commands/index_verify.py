@@ -29,7 +29,9 @@ def verify(
     hashes: Annotated[
         bool,
         typer.Option(
-            "--hash", help="Read each file and compare its SHA-256, where add --hash kept one."
+            "--hash",
+            help="Read each file and compare its SHA-256, where add --hash kept one.",
+            rich_help_panel="Index",
         ),
     ] = False,
 ) -> Exit:

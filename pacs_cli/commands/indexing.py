@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from pacs_cli.errors import UsageError
+from pacs_cli.errors import InputError, UsageError
 
 #: The name of an index in the folder whose files it has, as `storescp` has it.
 NAME = "index.db"
@@ -34,7 +34,12 @@ class IndexOptions:
 
     db: Annotated[
         Path | None,
-        typer.Option("--db", metavar="FILE", help=f"Index. [default: {NAME} in the folder]"),
+        typer.Option(
+            "--db",
+            metavar="FILE",
+            help=f"Index. [default: {NAME} in the folder]",
+            rich_help_panel="Index",
+        ),
     ] = None
 
     def path(self, where: str | None) -> Path:
@@ -49,11 +54,16 @@ class IndexOptions:
         return path / NAME if path.is_dir() else path
 
     def path_for(self, paths: Sequence[str]) -> Path:
-        """Return the index of what is to be added; UsageError when it has to be said."""
+        """Return the index of what is to be added; UsageError when it has to be said,
+        InputError when there is nothing.
+        """
         if self.db is not None:
             return self.db
         if len(paths) == 1 and Path(paths[0]).is_dir():
             return Path(paths[0], NAME)
+        missing = next((path for path in paths if path != "-" and not Path(path).exists()), None)
+        if missing is not None:
+            raise InputError(f"cannot index {missing}: no such file or directory; check the path")
         raise UsageError(f"which index? write --db FILE; only one folder has its own, DIR/{NAME}")
 
 
@@ -64,17 +74,21 @@ class ReadingOptions:
     jobs: Annotated[
         int | None,
         typer.Option(
+            "-j",
             "--jobs",
             metavar="N",
             min=1,
             max=64,
             help="Read in N processes. [default: one for each processor, at most 8]",
+            rich_help_panel="Index",
         ),
     ] = None
     hashes: Annotated[
         bool,
         typer.Option(
-            "--hash", help="Keep the SHA-256 of each file, for verify --hash; reads all of it."
+            "--hash",
+            help="Keep the SHA-256 of each file, for verify --hash; reads all of it.",
+            rich_help_panel="Index",
         ),
     ] = False
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from pacs_cli.report import Report
+from pacs_cli.tables import date, size
 
 if TYPE_CHECKING:
     from pacs_cli.archive.index import Index
@@ -18,12 +19,12 @@ def list_index(report: Report, index: Index) -> None:
     rows = [
         (
             entry.patient_name or entry.patient_id,
-            entry.study_date or "",
+            date(entry.study_date or ""),
             entry.study_description or entry.study_instance_uid[-20:],
             entry.modality or "",
             entry.series_description or entry.series_instance_uid[-20:],
             str(entry.instances),
-            str(entry.size),
+            size(entry.size),
         )
         for entry in entries
     ]

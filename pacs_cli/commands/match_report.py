@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pacs_cli.options import OutputOptions
 from pacs_cli.report import Report, clean
+from pacs_cli.tables import date, time
 
 #: What has rows under --csv: of each command one kind.
 _ROW_KINDS = frozenset({"match", "request", "row", "problem", "removed", "record", "file"})
+
+#: Where a keyword may be broken into words.
+_WORD_ENDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+#: Of "Number Of Study Related Series" and the like the last word says it.
+_COUNTED = re.compile("^Number Of .* Related |(?<=^Modalities) In Study$")
 
 
 class MatchReport(Report):
@@ -60,3 +68,16 @@ class MatchReport(Report):
                 self._tell([clean(text)])
             else:
                 self.line(text)
+
+
+def readable(tag: int, text: str) -> str:
+    """Return a value as a terminal shows it: a date with dashes, a time with colons."""
+    from pacs_cli.dicom.dictionary import vr_at
+
+    shown = {"DA": date, "TM": time}.get(vr_at(tag))
+    return shown(text).drawn if shown else text
+
+
+def heading(keyword: str) -> str:
+    """Return what stands above a column of a table that is drawn: the words of its keyword."""
+    return _COUNTED.sub("", _WORD_ENDS.sub(" ", keyword))

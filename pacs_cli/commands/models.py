@@ -21,12 +21,17 @@ class RootOptions:
 
     is_patient_root: Annotated[
         bool,
-        typer.Option("-P", "--patient-root", help="Patient root model.", rich_help_panel=_PANEL),
+        typer.Option(
+            "-P", "--patient-root", help="Patient root model.", rich_help_panel="Query details"
+        ),
     ] = False
     is_study_root: Annotated[
         bool,
         typer.Option(
-            "-S", "--study-root", help="Study root model; the default.", rich_help_panel=_PANEL
+            "-S",
+            "--study-root",
+            help="Study root model; the default.",
+            rich_help_panel="Query details",
         ),
     ] = False
     is_patient_study_only: Annotated[
@@ -35,7 +40,7 @@ class RootOptions:
             "-O",
             "--patient-study-only",
             help="Patient/study only model, which is retired.",
-            rich_help_panel=_PANEL,
+            rich_help_panel="Query details",
         ),
     ] = False
 

@@ -17,7 +17,7 @@ from pacs_cli.options import (
     split_port,
 )
 from pacs_cli.receiving import ArchiveOptions
-from pacs_cli.securing import TlsOptions
+from pacs_cli.securing import TlsOptions, UserOptions
 
 EXAMPLES = (
     ("pacs movescu pacs1 --dest WORKSTATION -k StudyInstanceUID=1.2.3", "a study to a node"),
@@ -53,10 +53,11 @@ def movescu(
     archive: ArchiveOptions,
     network: NetworkOptions,
     tls: TlsOptions,
+    user: UserOptions,
     output: OutputOptions,
     rest: Rest = None,
 ) -> Exit:
-    """Have a peer move studies, series or images with C-MOVE, to another node or to us.
+    """Have a peer send objects with C-MOVE, to another node or to us.
 
     With --receive what arrives is compared with what the peer says it has sent, and is said to have
     arrived only when it is safely in the archive. Exits 0 only when everything was moved.
@@ -71,7 +72,7 @@ def movescu(
     report = MatchReport.for_output(output)
     port, typed = split_port(rest or [])
     wait = moving.check(archive)
-    target, model = resolve_target(peer, port, network, tls=tls), models.model()
+    target, model = resolve_target(peer, port, network, tls=tls, user=user), models.model()
     asked = retrieving.asked(model, keys, typed)
     display, wakeup = Display(report), Wakeup()
     run = RetrieveRun(report, target, model, moving.dest, wakeup)

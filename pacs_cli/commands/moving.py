@@ -28,7 +28,13 @@ class MoveOptions:
 
     dest: Annotated[
         str | None,
-        typer.Option("--dest", "-aem", metavar="AET", help="AE title of another node."),
+        typer.Option(
+            "--dest",
+            "-aem",
+            metavar="AET",
+            help="AE title of another node.",
+            rich_help_panel="Retrieval",
+        ),
     ] = None
     receive: Annotated[
         int | None,
@@ -37,8 +43,9 @@ class MoveOptions:
             metavar="PORT",
             min=1,
             max=65535,
-            help="Receive them here, on this port, into the archive of --out; the peer must know "
-            "our AE title, host and this port.",
+            help="Receive them here into --out; the peer must know our AE title, host and this "
+            "port.",
+            rich_help_panel="Retrieval",
         ),
     ] = None
     bind: Annotated[
@@ -47,6 +54,7 @@ class MoveOptions:
             "--bind",
             metavar="ADDRESS",
             help="Receive on this address. [default: the one from which the peer is reached]",
+            rich_help_panel="Retrieval",
         ),
     ] = None
     allow: Annotated[
@@ -54,8 +62,9 @@ class MoveOptions:
         typer.Option(
             "--allow",
             metavar="AET[@HOST]",
-            help="Receive only from these: an AE title, a host or network behind @, or both. Can "
+            help="Serve only these: an AE title, a host or network behind @, or both. Can "
             "be repeated.",
+            rich_help_panel="Retrieval",
         ),
     ] = None
     wait: Annotated[
@@ -64,6 +73,7 @@ class MoveOptions:
             "--wait",
             metavar="SECONDS",
             help="Wait this long for each object that the peer says it has sent to us.",
+            rich_help_panel="Retrieval",
         ),
     ] = 5.0
     is_expecting: Annotated[
@@ -71,6 +81,7 @@ class MoveOptions:
         typer.Option(
             "--expect-from-find",
             help="Ask first which instances there are, and reconcile them with what was moved.",
+            rich_help_panel="Retrieval",
         ),
     ] = False
 

@@ -9,7 +9,7 @@ from pacs_cli.services.diagnosis import explain_context
 from pacs_cli.services.scu import Session
 from pacs_cli.wire.command import Command
 from pacs_cli.wire.pdu import AssociateAccept, AssociateRequest
-from pacs_cli.wire.userinfo import UserInformation
+from pacs_cli.wire.userinfo import IdentityType, UserIdentity, UserInformation
 
 _COLUMNS = ("id", "abstract syntax", "transfer syntax", "result")
 
@@ -21,9 +21,11 @@ class Display:
         self._report = report
         #: what a Session is given: None unless every command set is to be shown
         self.trace = self._traced if report.is_debugging else None
+        self._has_warned = False
 
     def opened(self, session: Session) -> None:
         """Show what was negotiated: a table with -v, both association PDUs with -d."""
+        self._warn_of_passcode(session)
         if self._report.is_debugging:
             for title, pdu in (("->", session.request), ("<-", session.answer)):
                 for line in _pdu_lines(pdu):
@@ -31,6 +33,18 @@ class Display:
         if self._report.is_verbose:
             self._report.table(
                 f"negotiated with {session.target}", _COLUMNS, _rows(session), to_stderr=True
+            )
+
+    def _warn_of_passcode(self, session: Session) -> None:
+        """Say once that a passcode went out for everybody to read (PS3.7 D.3.3.7, note 2)."""
+        target = session.target
+        if target.user is None or target.tls is not None or self._has_warned:
+            return
+        is_secret = target.user.type != IdentityType.USER_NAME
+        if is_secret and not target.is_here:
+            self._has_warned = True
+            self._report.warning(
+                f"who we are went to {target} in the clear, for everybody to read; add --tls"
             )
 
     def _traced(self, direction: str, context_id: int, command: Command) -> None:
@@ -92,3 +106,20 @@ def _user_information_lines(info: UserInformation) -> Iterator[str]:
     for extended in info.extended_negotiations:
         size = len(extended.application_information)
         yield f"  extended negotiation of {extended.sop_class_uid}, {size} bytes"
+    if (identity := info.user_identity) is not None:
+        # never a passcode or a token: those are secrets
+        asked = ", positive response requested" if identity.positive_response_requested else ""
+        yield f"  user identity {_identity_words(identity)}{asked}"
+    if (response := info.user_identity_response) is not None:
+        yield f"  user identity accepted, server response of {len(response)} bytes"
+
+
+def _identity_words(identity: UserIdentity) -> str:
+    kind = {
+        IdentityType.USER_NAME: "user name",
+        IdentityType.USER_NAME_AND_PASSCODE: "user name and passcode",
+        IdentityType.KERBEROS: "Kerberos ticket",
+        IdentityType.SAML: "SAML assertion",
+        IdentityType.JWT: "JSON Web Token",
+    }[IdentityType(identity.type)]
+    return f"{identity.type}, {kind}" + (f" of {identity.name}" if identity.name else "")

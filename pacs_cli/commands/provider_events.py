@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from pacs_cli.commands.denial_events import describe_denial
 from pacs_cli.commands.query_events import describe_query
 from pacs_cli.report import Report
-from pacs_cli.services.diagnosis import explain_rejection, explain_status
+from pacs_cli.services.diagnosis import explain_status, name_rejection
 from pacs_cli.services.serving import (
     AssociationEnded,
     AssociationInfo,
     AssociationOpened,
     AssociationRefused,
+    Denied,
     Echoed,
     Found,
     InstanceReceived,
     ProviderEvent,
     Retrieved,
 )
+from pacs_cli.tables import shown_size
 
 if TYPE_CHECKING:
     from pacs_cli.pipelines.hooks import HookCounts
@@ -48,17 +51,17 @@ class EventReport:
     """Shows events as they happen, from any thread, and counts them for the last line."""
 
     def __init__(
-        self, report: Report, first: Callable[[ProviderEvent], None] | None = None
+        self, report: Report, first: Sequence[Callable[[ProviderEvent], None]] = ()
     ) -> None:
-        """Show on `report`; `first` is told each event before, as showing may fail."""
+        """Show on `report`; `first` are told each event before, as showing may fail."""
         self._report = report
         self._first = first
         self._stored = self._failed = self._size = 0
 
     def show(self, event: ProviderEvent) -> None:
         """Show one event. UIDs, titles and sizes only: never a name or an id of a patient."""
-        if self._first is not None:
-            self._first(event)
+        for observe in self._first:
+            observe(event)
         if isinstance(event, AssociationOpened):
             self._emit(
                 "association_opened",
@@ -67,9 +70,12 @@ class EventReport:
                 f"associated, {event.accepted} contexts accepted, {event.refused} refused",
             )
         elif isinstance(event, AssociationRefused):
-            words = explain_rejection(event.result, event.source, event.reason)
+            words = name_rejection(event.result, event.source, event.reason)
             fields = {"result": event.result, "source": event.source, "reason": event.reason}
             self._emit("association_rejected", event.association, fields, f"rejected: {words}")
+        elif isinstance(event, Denied):
+            kind, about, text = describe_denial(event)
+            self._emit(kind, event.association, about, text)
         elif isinstance(event, AssociationEnded):
             self._show_end(event)
         elif isinstance(event, Echoed):
@@ -77,7 +83,7 @@ class EventReport:
         elif isinstance(event, Found | Retrieved):
             kind, about, text = describe_query(event)
             self._emit(kind, event.association, about, text)
-        else:
+        elif isinstance(event, InstanceReceived):
             self._show_instance(event)
 
     def ended(self, is_drained: bool, hooks: HookCounts | None = None) -> None:
@@ -89,7 +95,7 @@ class EventReport:
             "failed": self._failed,
             "bytes": self._size,
         }
-        text = f"stored {self._stored}, failed {self._failed}, {self._size / 1e6:.1f} MB"
+        text = f"stored {self._stored}, failed {self._failed}, {shown_size(self._size)}"
         if hooks is not None:
             fields["hooks"] = asdict(hooks)
             text += f"; hooks: {hooks.succeeded} ran, {hooks.failed} failed"
@@ -136,6 +142,8 @@ class EventReport:
             "address": association.address,
             "calling_ae_title": association.calling_ae_title,
             "called_ae_title": association.called_ae_title,
+            "user": association.user or None,
+            "tls_subject": association.tls_subject or None,
         }
         self._report.record(kind, {**who, **fields})
         self._report.line(f"{association.calling_ae_title}@{association.address} {text}")

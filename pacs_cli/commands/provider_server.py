@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,6 +10,7 @@ if TYPE_CHECKING:
     from pacs_cli.archive.members import Member, Share
     from pacs_cli.errors import PacsError
     from pacs_cli.net.listener import Listener
+    from pacs_cli.services.figures import Counts, Figures
     from pacs_cli.services.query_scp import QueryRetrieve
     from pacs_cli.services.scp import Provider, Settings
     from pacs_cli.services.serving import Handler, ProviderEvent
@@ -25,12 +25,14 @@ def team_for(
     join: Callable[[Share], Member],
     queries: Callable[[Member], QueryRetrieve | None],
     is_told: bool,
+    figures: Figures | None = None,
 ) -> Team | None:
     """Divide into so many processes, which begin later; None when one serves alone.
 
     join     opens the archive as one of them
     queries  gives what each answers queries with
     is_told  whether what becomes of each object is shown or acted on
+    figures  with which each counts
     """
     if processes == 1:
         return None
@@ -41,7 +43,7 @@ def team_for(
         member = join(Share(lock, number))
         return member, queries(member)
 
-    return Team(processes, settings, open_for, is_told)
+    return Team(processes, settings, open_for, is_told, figures)
 
 
 class Server(Protocol):
@@ -50,6 +52,13 @@ class Server(Protocol):
     @property
     def failure(self) -> OSError | PacsError | None:
         """Why it had to end, None when it was told to."""
+
+    @property
+    def counts_itself(self) -> bool:
+        """Whether events are counted where they happen, and `counts` tells."""
+
+    def counts(self, seconds: float) -> dict[str, Counts]:
+        """Return other process -> what it has counted; waits so long for an answer."""
 
     def serve(self, listener: Listener, observe: Observe, warn: Callable[[str], None]) -> None:
         """Serve until the listener is stopped; `observe` is told of every event."""
@@ -75,12 +84,16 @@ class _Alone:
     """Serves in this process."""
 
     failure: OSError | PacsError | None = None
+    counts_itself = False
 
     def __init__(self, handler: Handler, settings: Settings, queries: QueryRetrieve | None) -> None:
         self._handler = handler
         self._settings = settings
         self._queries = queries
         self._provider: Provider | None = None
+
+    def counts(self, seconds: float) -> dict[str, Counts]:  # noqa: ARG002 - there is no other
+        return {}
 
     def serve(self, listener: Listener, observe: Observe, warn: Callable[[str], None]) -> None:
         from pacs_cli.services.scp import Provider
@@ -97,6 +110,8 @@ class _Alone:
 class _Together:
     """Serves in the processes of a team."""
 
+    counts_itself = True
+
     def __init__(self, archive: Archive, team: Team) -> None:
         self._archive = archive
         self._team = team
@@ -104,6 +119,10 @@ class _Together:
     @property
     def failure(self) -> OSError | PacsError | None:
         return self._team.failure
+
+    def counts(self, seconds: float) -> dict[str, Counts]:
+        counted = self._team.counts(seconds)
+        return {f"worker-{number}": counts for number, counts in enumerate(counted)}
 
     def serve(self, listener: Listener, observe: Observe, warn: Callable[[str], None]) -> None:
         lock = self._archive.blobs.lock
@@ -115,17 +134,3 @@ class _Together:
         if not is_trusted:
             self._archive.index.distrust()
         return is_drained
-
-
-def stop_on_signals(listener: Listener) -> list[int]:
-    """Stop the listener on SIGTERM and Ctrl-C; the returned list gets the signals that came."""
-    came: list[int] = []
-
-    def note(number: int, _: object) -> None:
-        came.append(number)
-        listener.stop()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, note)
-    signal.set_wakeup_fd(listener.wake_descriptor, warn_on_full_buffer=False)
-    return came

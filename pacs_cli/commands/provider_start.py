@@ -1,7 +1,8 @@
-"""What `storescp` says at its start: where it listens, and what it had to put right."""
+"""What `storescp` says at its start: where it listens, what it put right; and its signals."""
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 from pacs_cli.options import move_destinations
@@ -60,9 +61,30 @@ def say_listening(
 
 def warn_if_open(report: Report, address: str, settings: Settings) -> None:
     """Say so when anybody may store here who reaches us."""
-    is_checked = settings.allow.rules or (settings.tls and settings.tls.is_mutual)
+    access = settings.access
+    is_checked = (
+        settings.allow.rules
+        or (settings.tls and settings.tls.is_mutual)
+        or settings.identification.is_required
+        or "store" not in access.roles[access.default]
+    )
     if not is_checked and address not in _LOOPBACK:
         report.warning(
             f"listening on {address}: every host that reaches it may store here; "
-            "--allow AET@HOST or --tls-ca FILE say who may, --bind 127.0.0.1 keeps to this machine"
+            "--allow AET@HOST, --access FILE or --tls-ca FILE say who may, --bind 127.0.0.1 keeps "
+            "to this machine"
         )
+
+
+def stop_on_signals(listener: Listener) -> list[int]:
+    """Stop the listener on SIGTERM and Ctrl-C; the returned list gets the signals that came."""
+    came: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        came.append(number)
+        listener.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, note)
+    signal.set_wakeup_fd(listener.wake_descriptor, warn_on_full_buffer=False)
+    return came

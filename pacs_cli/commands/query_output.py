@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from pacs_cli.commands.match_report import MatchReport
+from pacs_cli.commands.match_report import MatchReport, heading, readable
 from pacs_cli.errors import UsageError
 from pacs_cli.options import OutputOptions
 from pacs_cli.report import clean
@@ -23,9 +22,6 @@ _SECONDARY = frozenset({0x00080030, 0x00100030, 0x00100040, 0x00200010, 0x004000
 
 #: Rows of one table: a peer that answers for ever must not fill the memory.
 _ROWS = 1000
-
-#: Where a keyword may be broken into words.
-_WORD_ENDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 class Form(Enum):
@@ -86,10 +82,9 @@ class Matches:
             if (path[0] in self._query.asked or path[-1] not in _SECONDARY)
             and any(row[position] for row in self._rows)
         ]
-        names = [_WORD_ENDS.sub(" ", name) for name in self._names]
         self._report.table(
             f"{self._query.model.value} model, {self._query.level} level",
-            [names[position] for position in shown],
+            [heading(self._names[position]) for position in shown],
             [[row[position] for position in shown] for row in self._rows],
         )
         self._rows = []
@@ -146,4 +141,7 @@ class Matches:
     def _cells(self, match: Match, columns: Sequence[Sequence[int]]) -> list[str]:
         from pacs_cli.dicom.json_model import text_at
 
-        return [text_at(match.dataset, path) for path in columns]
+        texts = [text_at(match.dataset, path) for path in columns]
+        if self.is_data or not self._report.is_on_terminal:
+            return texts
+        return [readable(path[-1], text) for path, text in zip(columns, texts, strict=True)]

@@ -73,7 +73,7 @@ class KeyOptions:
             metavar="NAME",
             help="Write the query in this character set, as ISO_IR 100. [default: ASCII, or "
             "ISO_IR 192 (UTF-8) where that is not enough]",
-            rich_help_panel=_PANEL,
+            rich_help_panel="Query details",
         ),
     ] = ""
 
@@ -112,7 +112,7 @@ class QueryOptions(KeyOptions):
         typer.Option(
             "--no-defaults",
             help="Have returned what the keys say, without the default return keys.",
-            rich_help_panel=_PANEL,
+            rich_help_panel="Query details",
         ),
     ] = False
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pacs_cli.commands.totals import Totals
+from pacs_cli.tables import shown_size
 
 if TYPE_CHECKING:
     from pacs_cli.pipelines.items import Item
@@ -41,7 +42,7 @@ class Rehearsal(Totals):
         """Return the totals on one line."""
         text = f"would send {self._stored}, failed {self._failed}"
         text += f", skipped {self._skipped}" if self._skipped else ""
-        return f"{text}; {self._size / 1e6:.1f} MB"
+        return f"{text}; {shown_size(self._size)}"
 
     def fields(self) -> dict[str, object]:
         """Return the totals for the summary record."""

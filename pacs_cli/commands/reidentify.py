@@ -40,6 +40,7 @@ def reidentify(
             metavar="KEY.pem",
             help="Of the certificate that the values were sealed to. A password is read from "
             "$PACS_KEY_PASSWORD.",
+            rich_help_panel="Keys",
         ),
     ] = None,
 ) -> Exit:

@@ -10,7 +10,7 @@ from pacs_cli.commands.match_report import MatchReport
 from pacs_cli.commands.provider_events import instance_fields
 from pacs_cli.report import Progress as Bar
 from pacs_cli.report import clean
-from pacs_cli.services.diagnosis import explain_rejection
+from pacs_cli.services.diagnosis import name_rejection
 from pacs_cli.services.serving import AssociationRefused, InstanceReceived, ProviderEvent
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class RetrieveOutput:
             self._report.record("instance", instance_fields(event))
         elif isinstance(event, AssociationRefused):
             who = event.association
-            words = explain_rejection(event.result, event.source, event.reason).partition(";")[0]
+            words = name_rejection(event.result, event.source, event.reason)
             self._report.warning(
                 f"rejected {who.calling_ae_title}@{who.address}, which called "
                 f"{who.called_ae_title}: {words}"

@@ -48,14 +48,26 @@ class RetrieveOptions:
             min=1,
             max=1000,
             help="Ask for up to N UIDs in one request. [default: 1; of images 100]",
+            rich_help_panel="Query details",
         ),
     ] = None
     limit: Annotated[
         int | None,
-        typer.Option("--limit", metavar="N", min=1, help="Cancel after N objects."),
+        typer.Option(
+            "--limit",
+            metavar="N",
+            min=1,
+            help="Cancel after N objects.",
+            rich_help_panel="Retrieval",
+        ),
     ] = None
     must_match: Annotated[
-        bool, typer.Option("--fail-if-empty", help="Exit 1 when there is nothing to retrieve.")
+        bool,
+        typer.Option(
+            "--fail-if-empty",
+            help="Exit 1 when there is nothing to retrieve.",
+            rich_help_panel="Retrieval",
+        ),
     ] = False
 
     def asked(self, model: Model, keys: KeyOptions, typed: list[str]) -> Query | list[Wanted]:

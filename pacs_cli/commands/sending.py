@@ -26,7 +26,13 @@ class SendOptions:
     jobs: Annotated[
         int,
         typer.Option(
-            "--jobs", metavar="N", min=1, max=64, help="Send over N associations at once."
+            "-j",
+            "--jobs",
+            metavar="N",
+            min=1,
+            max=64,
+            help="Send over N associations at once.",
+            rich_help_panel="Sending",
         ),
     ] = 1
     retries: Annotated[
@@ -38,6 +44,7 @@ class SendOptions:
             help="Try again up to N times what may pass: a lost association, a transient "
             "rejection, no resources (A7xx) and, only if this is typed, a peer that cannot be "
             "reached from the start. [default: 3]",
+            rich_help_panel="Retries",
         ),
     ] = None
     retry_wait: Annotated[
@@ -45,13 +52,17 @@ class SendOptions:
         typer.Option(
             "--retry-wait",
             metavar="SECONDS",
-            help="Wait about this long before trying again, twice as long each time.",
+            help="Wait about this long before trying again, twice as long each time, 30 s at most.",
+            rich_help_panel="Retries",
         ),
     ] = 0.5
     priority: Annotated[
         str,
         typer.Option(
-            "--priority", metavar="low|medium|high", help="Priority of the C-STORE requests."
+            "--priority",
+            metavar="low|medium|high",
+            help="Priority of the C-STORE requests.",
+            rich_help_panel="Sending",
         ),
     ] = "medium"
     propose: Annotated[
@@ -61,14 +72,22 @@ class SendOptions:
             metavar="CLASS=SYNTAX,...",
             help="Propose these presentation contexts too, as CT=JPEG2000Lossless,rle; -v shows "
             "which are accepted. Can be repeated.",
+            rich_help_panel="Negotiation",
         ),
     ] = None
     repeat: Annotated[
         int,
-        typer.Option("--repeat", metavar="N", min=1, help="Send everything this many times."),
+        typer.Option(
+            "--repeat",
+            metavar="N",
+            min=1,
+            help="Send everything this many times.",
+            rich_help_panel="Sending",
+        ),
     ] = 1
     is_first_failure_last: Annotated[
-        bool, typer.Option("--fail-first", help="Stop at the first failure.")
+        bool,
+        typer.Option("--fail-first", help="Stop at the first failure.", rich_help_panel="Sending"),
     ] = False
     is_never_converted: Annotated[
         bool,
@@ -76,11 +95,16 @@ class SendOptions:
             "--never-transcode",
             help="Send nothing in another transfer syntax than it is stored in. Without this, what "
             "the peer does not accept as it is stored is sent uncompressed.",
+            rich_help_panel="Negotiation",
         ),
     ] = False
     is_dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Show what would be sent and proposed; call nobody."),
+        typer.Option(
+            "--dry-run",
+            help="Show what would be sent and proposed; call nobody.",
+            rich_help_panel="Sending",
+        ),
     ] = False
     report: Annotated[
         Path | None,
@@ -88,6 +112,7 @@ class SendOptions:
             "--report",
             metavar="FILE",
             help="Write a CSV row for each file; the file appears when all is done.",
+            rich_help_panel="Sending",
         ),
     ] = None
 

@@ -22,7 +22,7 @@ from pacs_cli.options import (
     split_port,
 )
 from pacs_cli.report import Report
-from pacs_cli.securing import TlsOptions
+from pacs_cli.securing import TlsOptions, UserOptions
 
 if TYPE_CHECKING:
     from pacs_cli.dicom.edit import Editor
@@ -54,6 +54,7 @@ def storescu(
     edits: EditOptions,
     network: NetworkOptions,
     tls: TlsOptions,
+    user: UserOptions,
     output: OutputOptions,
     paths: Annotated[
         list[str] | None,
@@ -81,7 +82,7 @@ def storescu(
     port, typed = split_port(paths or [])
     if not typed and files.from_file is None:
         raise UsageError("nothing to send: write PATH..., - or --from-file FILE")
-    target = resolve_target(peer, port, network, tls=tls)
+    target = resolve_target(peer, port, network, tls=tls, user=user)
     settings, extra = sending.settings(), sending.proposals()
     editor = _editor(edits)
     found = list(find_files(named_files(typed, files.from_file), files.follow))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pacs_cli.errors import Exit, InputError
 from pacs_cli.report import Report, clean
 from pacs_cli.services.diagnosis import explain_status
+from pacs_cli.tables import shown_size
 
 if TYPE_CHECKING:
     from pacs_cli.pipelines.files import Passed
@@ -124,10 +125,10 @@ class Totals:
     def text(self) -> str:
         """Return the totals on one line."""
         seconds = time.monotonic() - self._began
-        megabytes = self._size / 1e6
+        rate = shown_size(self._size / seconds)
         text = f"stored {self._stored}, failed {self._failed}"
         text += f", skipped {self._skipped}" if self._skipped else ""
-        text += f"; {megabytes:.1f} MB in {seconds:.2f} s, {megabytes / seconds:.1f} MB/s"
+        text += f"; {shown_size(self._size)} in {seconds:.2f} s, {rate}/s"
         text += f"; {self._converted} converted for the peer" if self._converted else ""
         text += f"; {self._retried} sent more than once" if self._retried else ""
         return f"{text}; {self._warnings} with a warning" if self._warnings else text

@@ -10,7 +10,8 @@ import typer
 from pacs_cli.commands.conversion_options import ChoiceOptions
 from pacs_cli.commands.conversion_totals import ConversionTotals
 from pacs_cli.commands.indexing import processors
-from pacs_cli.commands.transcoding import LossOptions, show_syntaxes
+from pacs_cli.commands.syntax_list import show_syntaxes
+from pacs_cli.commands.transcoding import LossOptions, warn_of_missing_bounds
 from pacs_cli.errors import Exit, UsageError
 from pacs_cli.options import InputOptions, OutputOptions
 from pacs_cli.report import Report
@@ -52,10 +53,16 @@ def transcode(
             "--to",
             metavar="SYNTAX",
             help="The transfer syntax: a short name (--list shows them), keyword or UID.",
+            rich_help_panel="Conversion",
         ),
     ] = None,
     is_list: Annotated[
-        bool, typer.Option("--list", help="Show every transfer syntax and what does it.")
+        bool,
+        typer.Option(
+            "--list",
+            help="Show every transfer syntax and what does it.",
+            rich_help_panel="Conversion",
+        ),
     ] = False,
 ) -> Exit:
     """Bring files into another transfer syntax, the pixels kept.
@@ -71,6 +78,7 @@ def transcode(
         show_syntaxes(report)
         return Exit.OK
     settings, named = _settings(files, loss, choice, list(paths or []), to)
+    warn_of_missing_bounds(report)
     totals = ConversionTotals(report, choice.table)
     with totals.shown(), report.progress(0, 0, "transcoding") as progress:
         for entry in run(named, settings):

@@ -1,4 +1,4 @@
-"""The options of `pacs transcode` that say what may be lost, and its list of syntaxes."""
+"""The options of `pacs transcode` that say what may be lost."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class LossOptions:
             min=1,
             max=100,
             help="Quality of a lossy syntax. [default: 90]",
+            rich_help_panel="Conversion",
         ),
     ] = None
     near: Annotated[
@@ -36,17 +37,26 @@ class LossOptions:
             min=1,
             max=255,
             help="Largest error of a sample, jpegls-near. [default: 2]",
+            rich_help_panel="Conversion",
         ),
     ] = None
     ratio: Annotated[
         float | None,
         typer.Option(
-            "--ratio", metavar="R", min=1.0, help="Make it R times smaller, j2k-lossy, htj2k-lossy."
+            "--ratio",
+            metavar="R",
+            min=1.0,
+            help="Make it R times smaller, j2k-lossy, htj2k-lossy.",
+            rich_help_panel="Conversion",
         ),
     ] = None
     is_verified: Annotated[
         bool,
-        typer.Option("--verify/--no-verify", help="Decode every encoded frame and compare it."),
+        typer.Option(
+            "--verify/--no-verify",
+            help="Decode every encoded frame and compare it.",
+            rich_help_panel="Conversion",
+        ),
     ] = True
     uid: Annotated[
         str,
@@ -54,18 +64,25 @@ class LossOptions:
             "--uid",
             metavar="auto|new|keep",
             help="SOP Instance UID: a new one when something is lost, always, never.",
+            rich_help_panel="Conversion",
         ),
     ] = "auto"
     to_8_bit: Annotated[
         bool,
         typer.Option(
-            "--render-to-8bit", help="For a lossy syntax render more than 8 bits by the window."
+            "--render-to-8bit",
+            help="For a lossy syntax render more than 8 bits by the window.",
+            rich_help_panel="Conversion",
         ),
     ] = False
     max_pixels: Annotated[
         int | None,
         typer.Option(
-            "--max-pixels", metavar="N", min=1, help="Refuse larger frames. [default: 268435456]"
+            "--max-pixels",
+            metavar="N",
+            min=1,
+            help="Refuse larger frames. [default: 268435456]",
+            rich_help_panel="Conversion",
         ),
     ] = None
 
@@ -99,34 +116,9 @@ class LossOptions:
         )
 
 
-def show_syntaxes(report: Report) -> None:
-    """Show every transfer syntax: what decodes and encodes it, and what it holds."""
-    from pacs_cli.dicom.registry import transfer_syntaxes, uid_name
-    from pacs_cli.pixels.syntaxes import TABLE, Family, syntax_of
+def warn_of_missing_bounds(report: Report) -> None:
+    """Say what cannot be bounded of the processes that decode, where that is something."""
+    from pacs_cli.pixels.bounds import missing_bounds
 
-    rows = []
-    known = [each.uid for each in TABLE]
-    for uid in dict.fromkeys((*known, *transfer_syntaxes())):
-        each = syntax_of(uid)
-        is_video = each.family is Family.VIDEO
-        fields = {
-            "name": "" if is_video else each.name,
-            "uid": uid,
-            "title": uid_name(uid),
-            "decode": not is_video,
-            "encode": each.is_encoded,
-            "library": each.library,
-            "bits": each.max_bits or None,
-            "signed": each.can_sign and not is_video,
-            "colour": not is_video,
-            "lossy": each.is_lossy,
-        }
-        report.record("syntax", fields)
-        rows.append([_shown(value) for value in fields.values()])
-    report.table("", list(fields), rows)
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return ""
-    return ("no", "yes")[value] if isinstance(value, bool) else str(value)
+    if reason := missing_bounds():
+        report.warning(reason)

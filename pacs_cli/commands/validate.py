@@ -42,11 +42,13 @@ def validate(
     jobs: Annotated[
         int | None,
         typer.Option(
+            "-j",
             "--jobs",
             metavar="N",
             min=1,
             max=64,
             help="Validate in N processes. [default: one for each processor, at most 8]",
+            rich_help_panel="Input",
         ),
     ] = None,
 ) -> Exit:

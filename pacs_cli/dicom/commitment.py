@@ -5,7 +5,7 @@ source  PS3.4 J.3.2.1 (N-ACTION) and J.3.3.1 (N-EVENT-REPORT)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from pacs_cli.dicom.identifier import decode_identifier, encode_identifier
@@ -75,8 +75,7 @@ def decode_report(data: bytes, transfer_syntax_uid: str) -> Report:
     """Return a report; raises MalformedDataset when it cannot be read."""
     dataset = decode_identifier(data, transfer_syntax_uid)
     failed = [
-        (_reference(item), int(item.get("FailureReason") or PROCESSING_FAILURE))
-        for item in _items(dataset, "FailedSOPSequence")
+        (_reference(item), _failure_reason(item)) for item in _items(dataset, "FailedSOPSequence")
     ]
     committed = map(_reference, _items(dataset, "ReferencedSOPSequence"))
     uid = str(dataset.get("TransactionUID") or "")
@@ -119,6 +118,15 @@ def _reference(item: Dataset) -> Reference:
     return Reference(sop_class, str(item.get("ReferencedSOPInstanceUID") or ""))
 
 
-def _items(dataset: Dataset, keyword: str) -> Sequence[Dataset]:
+def _failure_reason(item: Dataset) -> int:
+    """Return why, of which a peer may have written several, or what is no number."""
+    found = item.get("FailureReason")
+    return found if isinstance(found, int) and found else PROCESSING_FAILURE
+
+
+def _items(dataset: Dataset, keyword: str) -> list[Dataset]:
+    from pydicom.sequence import Sequence
+
+    # with another VR it is whatever a peer has written
     found = dataset.get(keyword)
-    return found if isinstance(found, Sequence) and not isinstance(found, str) else ()
+    return list(found) if isinstance(found, Sequence) else []

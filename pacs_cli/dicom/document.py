@@ -28,6 +28,7 @@ from pacs_cli.dicom.encoding import (
 )
 from pacs_cli.dicom.mapping import mapped
 from pacs_cli.dicom.part10 import NotDicom
+from pacs_cli.dicom.strangers import say_not_dicom, why_unreadable
 from pacs_cli.errors import InputError, MalformedDataset
 
 _TRANSFER_SYNTAX = 0x00020010
@@ -38,6 +39,9 @@ _EXPLICIT_BIG_UID = "1.2.840.10008.1.2.2"
 _IMPLICIT_LITTLE_UID = "1.2.840.10008.1.2"
 
 #: Up to here a file is read; a larger one is mapped, so that only what is looked at is read.
+#: Bytes by which other formats are known.
+_MAGIC = 16
+
 _READ = 1024 * 1024
 
 #: Of pixel data; what could come after it is the end of a file.
@@ -99,8 +103,7 @@ def open_document(path: str | os.PathLike[str]) -> Document:
     try:
         whole = _bytes_of(path)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise InputError(f"cannot read {path}: {reason}") from None
+        raise InputError(f"cannot read {path}: {why_unreadable(error)}") from None
     except ValueError as error:
         # a NUL in the name
         raise InputError(f"cannot read {path!r}: {error}") from None
@@ -171,13 +174,13 @@ def _check_first(whole: memoryview) -> None:
         encoding = encoding_at(whole, 0, len(whole), encoding_of(_guess(whole, 0)))
         tag, vr, length, start = header_at(whole, 0, encoding.explicit, encoding.little)
     except MalformedDataset:
-        raise NotDicom("it is not a DICOM file") from None
+        raise NotDicom(say_not_dicom(bytes(whole[:_MAGIC]))) from None
     known = vr_at(tag) if tag & 0xFFFF else "UL"
     fits = start + length <= len(whole) or (length == UNDEFINED and known == "SQ")
     is_agreed = known and (not vr or vr in known)
     # group 4 is of a DICOMDIR, those before it are no part of a data set
     if not (is_agreed and fits and 4 <= tag >> 16 <= _LAST_GROUP):
-        raise NotDicom("it is not a DICOM file")
+        raise NotDicom(say_not_dicom(bytes(whole[:_MAGIC])))
 
 
 def _inflated(data: memoryview, limit: int) -> tuple[memoryview, MalformedDataset | None]:

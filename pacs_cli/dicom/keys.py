@@ -181,6 +181,10 @@ def _tag_of(name: str) -> int:
     if tag_of_keyword is None:
         from difflib import get_close_matches
 
+        if name[:1].isdigit():
+            raise ValueError(
+                f"{name} is no tag; write gggg,eeee in hexadecimal digits, as 0010,0020"
+            )
         known = {keyword.lower(): keyword for keyword in tags_of_keywords()}
         near = get_close_matches(name.lower(), known, n=1)
         hint = f"; did you mean {known[near[0]]}?" if near else ""

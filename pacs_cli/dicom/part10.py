@@ -20,6 +20,7 @@ from pacs_cli.dicom.encoding import (
     encoding_of,
     header_at,
 )
+from pacs_cli.dicom.strangers import say_not_dicom, why_unreadable
 from pacs_cli.errors import InputError, MalformedDataset
 
 _EXPLICIT_LITTLE_UID = "1.2.840.10008.1.2.1"
@@ -96,8 +97,7 @@ def probe(path: str | os.PathLike[str]) -> Header:
     except InputError as error:
         raise type(error)(f"cannot read {path}: {error}") from None
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise InputError(f"cannot read {path}: {reason}") from None
+        raise InputError(f"cannot read {path}: {why_unreadable(error)}") from None
     except ValueError as error:
         # a NUL in the name
         raise InputError(f"cannot read {path!r}: {error}") from None
@@ -259,7 +259,7 @@ def _check_first(head: bytes, offset: int, encoding: Encoding) -> None:
         tag, _, length, _ = header_at(head, offset, encoding.explicit, encoding.little)
         if tag >> 16 == 8 and tag <= _SOP_CLASS and length <= 0xFFFF:
             return
-    raise NotDicom("it is not a DICOM file")
+    raise NotDicom(say_not_dicom(head))
 
 
 def _uid(value: bytes) -> str:

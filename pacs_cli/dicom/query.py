@@ -138,6 +138,8 @@ _IMAGE_TAGS = frozenset(
 _SCHEDULED_DATE = "ScheduledProcedureStepSequence.ScheduledProcedureStepStartDate"
 _DATE = re.compile(r"([0-9]{4})(-?)([0-9]{2})\2([0-9]{2})")
 _UID = re.compile(r"[0-9.]{1,64}")
+#: With wildcards, which the standard does not have here, some peers match all the same.
+_UID_KEY = re.compile(r"|[0-9.*?]{1,64}(\\[0-9.*?]{1,64})*")
 _DATE_KEY = re.compile(r"\*?|[0-9]{8}|[0-9]{8}-|-[0-9]{8}|[0-9]{8}-[0-9]{8}")
 
 
@@ -235,6 +237,11 @@ class Query:
                 )
         for path in dict.fromkeys(_leaves(self.asked)):
             text = text_at(self.asked, path)
+            if vr_of(path[-1], text) == "UI" and not _UID_KEY.fullmatch(text):
+                yield (
+                    f"{name_at(path)} is no UID, so nothing should match: digits and dots, at most "
+                    "64, several with a backslash between them"
+                )
             if vr_of(path[-1], text) == "DA" and not _DATE_KEY.fullmatch(text):
                 yield (
                     f"{name_at(path)} is neither a date nor a range; write YYYYMMDD, "

@@ -201,6 +201,11 @@ def sop_class_uids(name: str) -> tuple[str, ...]:
     return (uid,)
 
 
+def modality_of(sop_class_uid: str) -> str:
+    """Return the modality whose objects a storage SOP class has; "" for one of no modality."""
+    return _modalities().get(sop_class_uid, "")
+
+
 def transfer_syntax_uid(name: str) -> str:
     """Return the transfer syntax that a name means.
 
@@ -223,6 +228,22 @@ def transfer_syntax_uid(name: str) -> str:
     return uid
 
 
+def short_syntax_name(uid: str) -> str:
+    """Return the short name of a transfer syntax, or what PS3.6 calls it."""
+    names = (name for name, known in _SHORT_SYNTAXES.items() if known == uid)
+    return next(names, uid_name(uid))
+
+
+def short_syntaxes() -> tuple[str, ...]:
+    """Return the short names of the transfer syntaxes."""
+    return tuple(_SHORT_SYNTAXES)
+
+
+def modalities() -> tuple[str, ...]:
+    """Return the modalities that stand for their storage SOP classes."""
+    return tuple(_MODALITIES)
+
+
 def status_meaning(status: int) -> str:
     """Return what a DIMSE status says, in the words of the standard (PS3.7 C, PS3.4 B, C and W).
 
@@ -242,6 +263,16 @@ def status_meaning(status: int) -> str:
             category, meaning = table[status]
             return f"{category}: {meaning}" if meaning else str(category)
     return f"unknown status {status:04X}"
+
+
+@cache
+def _modalities() -> dict[str, str]:
+    """SOP class -> modality, the first that has it."""
+    found: dict[str, str] = {}
+    for modality, numbers in _MODALITIES.items():
+        for number in numbers.split():
+            found.setdefault(f"{_STORAGE_ROOT}.{number}", modality)
+    return found
 
 
 def _keyword(uid: str) -> str:

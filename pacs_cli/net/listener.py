@@ -35,11 +35,15 @@ class Caps:
 class Listener:
     """One listening socket; `serve` runs until `stop`, which any thread or signal may call.
 
-    port  0 for any free one; `address` and `port` tell what became of it
+    port     0 for any free one; `address` and `port` tell what became of it
+    passing  numbers of signals that may be written to `wake_descriptor` without an end
     """
 
-    def __init__(self, host: str, port: int, caps: Caps | None = None) -> None:
+    def __init__(
+        self, host: str, port: int, caps: Caps | None = None, passing: bytes = b""
+    ) -> None:
         self._caps = caps or Caps()
+        self._passing = passing
         self._counts: Counter[str] = Counter()
         self._lock = threading.Condition()
         self._next_warning = 0.0
@@ -74,9 +78,10 @@ class Listener:
             selector.register(self._wake_reader, selectors.EVENT_READ)
             while True:
                 ready = {key.fileobj for key, _ in selector.select()}
-                if self._wake_reader in ready:
+                if self._wake_reader in ready and self._is_to_stop():
                     return
-                self._accept(start, warn)
+                if self._sock in ready:
+                    self._accept(start, warn)
 
     @property
     def wake_descriptor(self) -> int:
@@ -86,6 +91,10 @@ class Listener:
         would be looked at when it wakes, which may be never.
         """
         return self._wake_writer.fileno()
+
+    def _is_to_stop(self) -> bool:
+        """Whether a byte that woke us up is of anything but a signal that changes nothing here."""
+        return bool(self._wake_reader.recv(4096).strip(self._passing))
 
     def stop(self) -> None:
         """Make `serve` return; what was accepted goes on."""
@@ -196,6 +205,8 @@ def _why_not(error: Exception) -> str:
         isinstance(error, OSError) and error.errno == errno.EADDRNOTAVAIL
     )
     advice = "check the address" if is_address else "choose another port or end what uses it"
+    if isinstance(error, PermissionError):
+        advice = "a port below 1024 needs root; choose one above, as 11112"
     return f"{reason}; {advice}"
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pacs_cli.net.tls import TlsClient
+    from pacs_cli.wire.userinfo import UserIdentity
 
 #: Seconds the peer may take to read one batch of at most 1 MiB: 280 kbit/s, slower than any link
 #: on which images are sent at all.
@@ -36,6 +37,7 @@ class Target:
     name         what the user called it, for messages
     max_pdu      announced to the peer as our maximum length in bytes, 0 for no limit
     tls          how it is called with TLS; None for plain TCP
+    user         who we say that we are (PS3.7 D.3.3.7); None for nobody
     """
 
     name: str
@@ -46,12 +48,18 @@ class Target:
     timeouts: Timeouts = field(default_factory=Timeouts)
     max_pdu: int = 256 * 1024
     tls: TlsClient | None = None
+    user: UserIdentity | None = field(default=None, repr=False)
 
     @property
     def address(self) -> str:
         """`host:port`, with an IPv6 address in brackets."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
+
+    @property
+    def is_here(self) -> bool:
+        """Whether its host is this machine by its name."""
+        return self.host in ("localhost", "::1") or self.host.startswith("127.")
 
     def __str__(self) -> str:
         return f"{self.called_ae_title} ({self.address})"

@@ -235,4 +235,6 @@ def _check_readable(what: str, path: Path) -> None:
         with path.open("rb") as file:
             file.read(1)
     except OSError as error:
-        raise UsageError(f"cannot read {what} in {path}: {error.strerror or error}") from None
+        raise UsageError(
+            f"cannot read {what} in {path}: {error.strerror or error}; check the path"
+        ) from None

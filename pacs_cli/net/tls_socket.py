@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from pacs_cli.errors import ConnectError
+from pacs_cli.net.certificate import TlsFacts, facts_of
+from pacs_cli.net.tls_peer import TlsPeer, tls_peer
 from pacs_cli.net.tls_words import explain, is_plain
 from pacs_cli.wire.message import Buffer
 
@@ -92,6 +94,14 @@ class TlsSocket:
                 self._say_tls()
             raise ConnectError(f"{self._attempt}: {explain(error)}") from None
         return 0
+
+    def peer(self) -> TlsPeer | None:
+        """Return whose certificate the peer has proven; None without one."""
+        return tls_peer(self._sock.getpeercert())
+
+    def facts(self) -> TlsFacts:
+        """Return what the handshake came to."""
+        return facts_of(self._sock)
 
     def poll(self) -> Poll:
         """Return what waits for this and other descriptors."""

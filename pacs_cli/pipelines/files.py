@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pacs_cli.dicom.strangers import why_unreadable
 from pacs_cli.errors import InputError
 
 
@@ -136,7 +137,9 @@ def _referenced(dicomdir: str) -> Iterator[Found | Passed]:
         try:
             status = os.stat(path)  # noqa: PTH116 - as above
         except (OSError, ValueError) as error:
-            yield Passed(path, f"{_reason(error)}, though {dicomdir} refers to it")
+            yield Passed(
+                path, f"{_reason(error).partition(';')[0]}, though {dicomdir} refers to it"
+            )
             continue
         if stat.S_ISREG(status.st_mode):
             yield Found(path, status.st_size, True, status.st_mtime_ns)
@@ -154,4 +157,4 @@ def _children(folder: str, follow: bool) -> list[str]:
 
 
 def _reason(error: OSError | ValueError) -> str:
-    return str(getattr(error, "strerror", None) or error).lower()
+    return why_unreadable(error) if isinstance(error, OSError) else str(error).lower()

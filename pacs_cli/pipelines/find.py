@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Protocol
 
+from pacs_cli.dicom.dataset import Dataset
 from pacs_cli.dicom.identifier import encode_identifier, read_answer, unknown_character_sets
 from pacs_cli.dicom.json_model import text_at
 from pacs_cli.dicom.keys import keyword_of
-from pacs_cli.dicom.query import UNIQUE_KEYS, Level, Query, Request
+from pacs_cli.dicom.query import UNIQUE_KEYS, Level, Model, Query, Request, make_query
 from pacs_cli.errors import (
     Exit,
     MalformedDataset,
@@ -263,6 +264,16 @@ class Search:
     def _failed(self, text: str, exit: Exit) -> Problem:
         self.problems += 1
         return Problem(text, exit)
+
+
+def query_for_any(session: Answering) -> Query | None:
+    """Return a query for whatever is at the top of a model that the peer accepted: studies, else
+    patients; None without such a model.
+    """
+    for model in (Model.STUDY_ROOT, Model.PATIENT_ROOT):
+        if session.context_for(model.sop_class_uid) is not None:
+            return make_query(model, Dataset(), model.levels[0])
+    return None
 
 
 @contextmanager

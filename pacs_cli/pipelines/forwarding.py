@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pacs_cli.errors import OutputError, PacsError
@@ -33,6 +34,7 @@ class Forwarder:
     job      held by this process
     targets  number, name and address of each destination
     told     of each object that was sent or failed
+    rested   told when for the time being no more is sent
     """
 
     def __init__(
@@ -43,8 +45,10 @@ class Forwarder:
         told: Callable[[Result], None],
         warn: Callable[[str], None],
         again: float = AGAIN,
+        rested: Callable[[], None] = lambda: None,
     ) -> None:
         self._job = job
+        self._rested = rested
         self._targets = targets
         self._plan = plan
         self._told = told
@@ -75,6 +79,11 @@ class Forwarder:
                 self._batch.stop()
         self._thread.join(seconds)
         return not self._thread.is_alive()
+
+    def waiting(self) -> int:
+        """Return how many objects are queued; raises OutputError."""
+        counts = self._job.counts()
+        return sum(each.objects for each in counts if each.state is State.QUEUED)
 
     def queue(self, path: Path) -> None:
         """Queue an object for every destination, on the disk; raises OutputError."""
@@ -115,7 +124,10 @@ class Forwarder:
         if self._job.wish is not Wish.RUN:
             self._say("forwarding is paused")
             return False
-        ends = self._batch.run(self._targets)
+        try:
+            ends = self._batch.run(self._targets)
+        finally:
+            self._rested()
         for name, (reason, _) in ends.reasons.items():
             if not self._is_stopping:
                 self._say(f"forwarding to {name} waits: {reason}")
@@ -170,7 +182,14 @@ class _QueueingSink:
             self._handler.forwarder.queue(self._handler.root / outcome.path)
         except (OutputError, OSError) as error:
             words = getattr(error, "strerror", None) or str(error)
-            return StoreOutcome(_NOT_QUEUED, f"not queued: {words}", outcome.size)
+            return replace(
+                outcome,
+                status=_NOT_QUEUED,
+                comment=f"not queued: {words}",
+                path="",
+                is_duplicate=False,
+                displaced=None,
+            )
         return outcome
 
     def discard(self) -> None:

@@ -52,10 +52,11 @@ VARIABLES = {
     "CalledAETitle": "PACS_CALLED_AE_TITLE",
     "address": "PACS_ADDRESS",
     "count": "PACS_COUNT",
+    "identity": "PACS_IDENTITY",
 }
 _VARIABLE_NAMES = frozenset(VARIABLES.values())
 #: What is known of an object; `path` is its file.
-INSTANCE_VALUES = tuple(name for name in VARIABLES if name != "count")
+INSTANCE_VALUES = tuple(name for name in VARIABLES if name not in ("count", "identity"))
 #: What is known of a study: `path` is the folder of all that arrived, `count` the number of
 #: objects that are new since the last run for it; titles and address are those of the last one.
 STUDY_VALUES = ("path", "StudyInstanceUID", "CallingAETitle", "CalledAETitle", "address", "count")
@@ -110,12 +111,12 @@ class HookCounts:
 
 def instance_hook(command: str) -> Hook:
     """Return the hook of `--on-instance`; UsageError on bad quotes, names or programs."""
-    return _parse("--on-instance", command, INSTANCE_VALUES)
+    return parse_hook("--on-instance", command, INSTANCE_VALUES)
 
 
 def study_hook(command: str) -> Hook:
     """Return the hook of `--on-study`; else as `instance_hook`."""
-    return _parse("--on-study", command, STUDY_VALUES)
+    return parse_hook("--on-study", command, STUDY_VALUES)
 
 
 class Hooks:
@@ -186,8 +187,8 @@ class Hooks:
             "TransferSyntaxUID": request.transfer_syntax_uid,
             "StudyInstanceUID": outcome.study_instance_uid,
             "SeriesInstanceUID": outcome.series_instance_uid,
-            "CallingAETitle": _printable(request.association.calling_ae_title),
-            "CalledAETitle": _printable(request.association.called_ae_title),
+            "CallingAETitle": printable(request.association.calling_ae_title),
+            "CalledAETitle": printable(request.association.called_ae_title),
             "address": request.association.address,
         }
 
@@ -403,7 +404,7 @@ class _Runner:
     def _execute(self, run: _Run) -> bool:
         """Run one program to its end and tell how it went."""
         hook = run.hook
-        arguments, environment = hook.arguments(run.values), _environment(run.values)
+        arguments, environment = hook.arguments(run.values), environment_of(run.values)
         ended = run_program(arguments, environment, self._timeout, self._cut)
         for line in ended.output.decode("utf-8", "replace").splitlines():
             self._note(f"{hook.program}: {line}")
@@ -414,7 +415,7 @@ class _Runner:
         return not ended.failure
 
 
-def _environment(values: Values) -> dict[str, str]:
+def environment_of(values: Values) -> dict[str, str]:
     """Return our environment with the values, and without those of a hook that started us."""
     inherited = {k: v for k, v in os.environ.items() if k not in _VARIABLE_NAMES}
     return inherited | {VARIABLES[name]: value for name, value in values.items()}
@@ -424,11 +425,13 @@ def _left_out(run: _Run) -> str:
     return f"{run.hook.option} was not run for {run.uid}"
 
 
-def _printable(title: str) -> str:
+def printable(title: str) -> str:
+    """Return an AE title with `_` for whatever is no printable ASCII."""
     return "".join(each if " " <= each <= "~" else "_" for each in title)
 
 
-def _parse(option: str, command: str, names: Sequence[str]) -> Hook:
+def parse_hook(option: str, command: str, names: Sequence[str]) -> Hook:
+    """Return a command that may have these values; UsageError on bad quotes, names or programs."""
     try:
         program, *words = shlex.split(command) or [""]
         pieces = tuple(_pieces(word, names) for word in words)

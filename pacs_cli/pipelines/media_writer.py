@@ -97,7 +97,7 @@ class MediaWriter:
             # else it is told before anything is read of what cannot be named
             placed = "" if self._copies else self._file_id(path)
             dataset = _read(path)
-            kind, is_root = record_type(header.sop_class_uid, str(dataset.get("Modality", "")))
+            kind, is_root = record_type(header.sop_class_uid, _said(dataset, "Modality"))
             above = self._root if is_root else self._series_of(dataset)
             number = str(len(above.below) + 1)
             self._fill(dataset, {"InstanceNumber": number})
@@ -164,8 +164,8 @@ class MediaWriter:
     def _series_of(self, dataset: Dataset) -> _Node:
         """Return the series of an object, made with its study and patient when it is new."""
         study, series = (_uid(dataset, f"{level}InstanceUID") for level in ("Study", "Series"))
-        patient = str(dataset.get("PatientID", "") or "")
-        issuer = str(dataset.get("IssuerOfPatientID", "") or "")
+        patient = _said(dataset, "PatientID")
+        issuer = _said(dataset, "IssuerOfPatientID")
         # a patient without an id is told by his study
         identity = (patient, issuer) if patient else ("", "", study)
         node = self._record(self._root, identity, "PATIENT", dataset)
@@ -186,7 +186,7 @@ class MediaWriter:
 
     def _fill(self, dataset: Dataset, values: dict[str, str]) -> None:
         for keyword, value in values.items():
-            if keyword not in dataset or not dataset[keyword].VM:
+            if not _said(dataset, keyword):
                 setattr(dataset, keyword, value)
                 self.made_up[keyword] += 1
 
@@ -315,10 +315,19 @@ _TEXTS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 
 
 def _uid(dataset: Dataset, keyword: str) -> str:
-    value = str(dataset.get(keyword, "") or "")
+    value = _said(dataset, keyword)
     if not value:
         raise InputError(f"it has no {keyword}")
     return value
+
+
+def _said(dataset: Dataset, keyword: str) -> str:
+    """Return the text of a value, "" for none; raises InputError when pydicom cannot read it."""
+    try:
+        value = dataset.get(keyword)
+        return "" if value is None else str(value)
+    except Exception as error:  # noqa: BLE001 pydicom raises whatever a hostile value leads to
+        raise InputError(f"its {keyword} cannot be read, {type(error).__name__}") from None
 
 
 def _reason(error: OSError) -> str:

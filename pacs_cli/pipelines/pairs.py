@@ -24,6 +24,7 @@ from pacs_cli.errors import InputError, MalformedDataset, UsageError
 from pacs_cli.pipelines.documents import Unreadable, find_documents, opened
 from pacs_cli.pipelines.files import Passed
 from pacs_cli.pipelines.pixel_compare import PixelDifference, compare_pixels
+from pacs_cli.pixels.sandbox import Sandbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +90,14 @@ class Files:
         self.right = open_document(right)
 
     def compare(
-        self, comparison: Comparison, tolerance: float | None
+        self,
+        comparison: Comparison,
+        tolerance: float | None,
+        sandbox: Sandbox | None = None,
     ) -> Iterator[Difference | PixelDifference]:
         """Yield what differs.
 
+        sandbox    where pixels are decoded
         tolerance  of decoded pixels, which are compared then; None to compare their bytes
         raises     InputError with the path when one is broken, or its pixels cannot be decoded
         """
@@ -102,9 +107,8 @@ class Files:
         yield from differences(left, right, comparison)
         is_asked = not any(comparison.is_ignored(((tag, None),)) for tag in PIXEL_TAGS)
         if tolerance is not None and is_asked:
-            found = compare_pixels(
-                (self.left, left.dataset), (self.right, right.dataset), tolerance
-            )
+            trees = ((self.left, left.dataset), (self.right, right.dataset))
+            found = compare_pixels(*trees, tolerance, sandbox)
             if found is not None:
                 yield found
 

@@ -1,7 +1,8 @@
 """Whether two files have the same pixels, frame by frame, however these are encoded.
 
 Native pixels of one format are compared as they lie, without numpy where it is not installed; what
-is encapsulated is decoded by pydicom, YBR as RGB, with the codecs it finds.
+is encapsulated is decoded by pydicom, YBR as RGB, with the codecs it finds, and compared in a
+process of its own, which a codestream may crash.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import astuple, dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from itertools import zip_longest
 from typing import Any
 
@@ -18,6 +21,7 @@ from pacs_cli.dicom.compare import same_bytes
 from pacs_cli.dicom.document import Document
 from pacs_cli.dicom.tree import Node, Tree
 from pacs_cli.errors import InputError
+from pacs_cli.pixels.sandbox import Sandbox
 
 _INTEGERS, _FLOATS, _DOUBLES = 0x7FE00010, 0x7FE00008, 0x7FE00009
 _SAMPLES, _PHOTOMETRIC, _PLANAR = 0x00280002, 0x00280004, 0x00280006
@@ -63,11 +67,15 @@ class PixelDifference:
 
 
 def compare_pixels(
-    left: tuple[Document, Tree], right: tuple[Document, Tree], tolerance: float
+    left: tuple[Document, Tree],
+    right: tuple[Document, Tree],
+    tolerance: float,
+    sandbox: Sandbox | None = None,
 ) -> PixelDifference | None:
     """Return how the pixels of two files differ, None when they do not.
 
     tolerance  samples that differ by so much are alike
+    sandbox    where they are decoded; None starts a process for these two
     raises     InputError when they have to be decoded and cannot be
     """
     one, other = _pixels(left[1]), _pixels(right[1])
@@ -80,8 +88,9 @@ def compare_pixels(
     if ours is not None and theirs is not None and ours == theirs:
         pairs = zip_longest(_native(one, ours), _native(other, theirs))
         return _Sum(tolerance).of_buffers(pairs, ours)
-    frames = zip_longest(_decoded(left[0]), _decoded(right[0]))
-    return _Sum(tolerance).of_arrays(frames)
+    with ExitStack() as stack:
+        where = stack.enter_context(Sandbox()) if sandbox is None else sandbox
+        return _elsewhere(left[0].path, right[0].path, tolerance, where)
 
 
 def _pixels(tree: Tree) -> Node | None:
@@ -165,20 +174,63 @@ def _native(node: Node, format: Format) -> Iterator[memoryview | bytes]:
         yield frame
 
 
-def _decoded(document: Document) -> Iterator[Any]:
+_WORK = "pacs_cli.pipelines.pixel_compare:compare_decoded"
+
+
+def _elsewhere(left: str, right: str, tolerance: float, sandbox: Sandbox) -> PixelDifference | None:
+    """Have the pixels of two files decoded and compared where a codec may crash."""
+    if find_spec("numpy") is None:
+        what = f"cannot decode the pixels of {left}"
+        raise InputError(f"{what}: install pacs[codecs], which has numpy and Pillow")
+    what = f"cannot compare the pixels of {left} and {right}"
+    try:
+        ((found, _),) = sandbox.run(_WORK, b"", left, right, tolerance)
+        if found is None:
+            return None
+        text, *figures = found
+        if not all(each is None or isinstance(each, int | float) for each in figures):
+            raise ValueError
+        return PixelDifference(str(text), *figures)
+    except (TypeError, ValueError):
+        raise InputError(f"{what}: its decoder said what makes no sense") from None
+    except InputError as error:
+        # of the one of which it is known, that is told there
+        message = str(error)
+        is_told = message.startswith("cannot decode")
+        raise InputError(message if is_told else f"{what}: {message}") from None
+
+
+def compare_decoded(
+    _: memoryview, left: str, right: str, tolerance: float
+) -> Iterator[tuple[Any, bytes | None]]:
+    """Compare two files frame by frame as pydicom decodes them: what `pixels.sandbox` runs.
+
+    yields  None for each pair of frames, then the fields of the difference, None for none
+    """
+    found = _Sum(tolerance)
+    difference = None
+    for each in zip_longest(_decoded(left), _decoded(right)):
+        difference = found.add_arrays(*each)
+        if difference is not None:
+            break
+        yield None, None
+    difference = difference or found.result()
+    yield None if difference is None else astuple(difference), b""
+
+
+def _decoded(path: str) -> Iterator[Any]:
     """Yield the frames as pydicom decodes them: (rows, columns[, samples])."""
     from pacs_cli.dicom.identifier import quietly
 
-    what = f"cannot decode the pixels of {document.path}"
-    try:
-        numpy: Any = import_module("numpy")
-        iter_pixels = import_module("pydicom.pixels").iter_pixels
-    except ImportError:
-        raise InputError(f"{what}: install pacs[codecs], which has numpy and Pillow") from None
+    what = f"cannot decode the pixels of {path}"
+    numpy: Any = import_module("numpy")
+    iter_pixels = import_module("pydicom.pixels").iter_pixels
     try:
         with quietly():
-            for frame in iter_pixels(document.path):
+            for frame in iter_pixels(path):
                 yield numpy.asarray(frame)
+    except MemoryError:
+        raise InputError(f"{what}: it needs more memory than it may") from None
     except Exception as error:  # noqa: BLE001 pydicom and its codecs raise whatever hostile bytes lead to
         reason = str(error).partition("\n")[0].rstrip(".: ")
         raise InputError(f"{what}: {reason[:200] or type(error).__name__}") from None
@@ -189,7 +241,7 @@ class _Sum:
 
     def __init__(self, tolerance: float) -> None:
         self._tolerance = tolerance
-        self._differing = self._samples = 0
+        self._differing = self._samples = self._number = 0
         self._largest: float = 0
         self._frame: int | None = None
 
@@ -202,19 +254,19 @@ class _Sum:
                 self._samples += len(left) // array(format.code).itemsize
             else:
                 self._add(number, *_differing(left, right, format.code, self._tolerance))
-        return self._result()
+        return self.result()
 
-    def of_arrays(self, frames: Iterator[tuple[Any, Any]]) -> PixelDifference | None:
-        """Compare decoded frames."""
-        for number, (left, right) in enumerate(frames, 1):
-            if left is None or right is None:
-                longer = "second" if left is None else "first"
-                return PixelDifference(f"the {longer} has more than {number - 1} frames")
-            if left.shape != right.shape:
-                shapes = (" x ".join(map(str, each.shape)) for each in (left, right))
-                return PixelDifference("frames of {} and {}".format(*shapes))
-            self._add(number, *_array_differing(left, right, self._tolerance))
-        return self._result()
+    def add_arrays(self, left: Any, right: Any) -> PixelDifference | None:
+        """Compare a pair of decoded frames; a difference that leaves nothing to compare ends it."""
+        self._number += 1
+        if left is None or right is None:
+            longer = "second" if left is None else "first"
+            return PixelDifference(f"the {longer} has more than {self._number - 1} frames")
+        if left.shape != right.shape:
+            shapes = (" x ".join(map(str, each.shape)) for each in (left, right))
+            return PixelDifference("frames of {} and {}".format(*shapes))
+        self._add(self._number, *_array_differing(left, right, self._tolerance))
+        return None
 
     def _add(self, frame: int, differing: int, largest: float, samples: int) -> None:
         self._samples += samples
@@ -223,7 +275,8 @@ class _Sum:
         if differing and self._frame is None:
             self._frame = frame
 
-    def _result(self) -> PixelDifference | None:
+    def result(self) -> PixelDifference | None:
+        """Return what all frames together differ by."""
         if not self._differing:
             return None
         beyond = f" by more than {self._tolerance:g}" if self._tolerance else ""

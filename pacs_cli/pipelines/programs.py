@@ -1,4 +1,4 @@
-"""Programs of others, run without input: what they say is bounded, and so is how long they take."""
+"""Programs of others: what they are given and say is bounded, and so is how long they take."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import IO
 
 from pacs_cli.net.channel import Wakeup
 
@@ -26,18 +27,26 @@ class Ended:
     """How one program ended.
 
     failure  empty when it exited with 0, else what it did instead, to be read behind its name
-    output   what it wrote to stdout and stderr, in that order of writing, at most OUTPUT_LIMIT
+    output   what it wrote to stdout and stderr, in that order of writing, at most OUTPUT_LIMIT; of
+             one that was given something what it wrote to stdout
     """
 
     failure: str
-    output: bytes = b""
+    output: bytes = field(default=b"", repr=False)
     is_output_cut: bool = False
 
 
 def run_program(
-    arguments: Sequence[str], environment: Mapping[str, str], seconds: float, cut: Wakeup
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    seconds: float,
+    cut: Wakeup,
+    given: bytes | None = None,
 ) -> Ended:
-    """Run one program without input and wait for its end; never raises.
+    """Run one program and wait for its end; never raises.
+
+    given  what it reads from stdin, None for nothing. It may be a secret, and what is written to
+           stderr with it: that goes nowhere
 
     It leads a process group, which is killed as a whole when its time is over or `cut` is set.
     What it leaves running behind when it ends by itself is left alone, and not listened to.
@@ -50,9 +59,9 @@ def run_program(
         try:
             process = subprocess.Popen(
                 arguments,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
+                stderr=subprocess.STDOUT if given is None else subprocess.DEVNULL,
                 env=environment,
                 start_new_session=True,
             )
@@ -60,13 +69,18 @@ def run_program(
             # ValueError: a NUL, or a character that the file system's encoding does not have
             return Ended(_not_started(error))
         assert process.stdout is not None
-        with process.stdout:
+        with process.stdout, _Input(process.stdin, given) as told:
             output = _Output(process.stdout.fileno())
-            return Ended(_see_through(process, end, output, seconds, cut), *output.taken)
+            return Ended(_see_through(process, end, output, told, seconds, cut), *output.taken)
 
 
 def _see_through(
-    process: subprocess.Popen[bytes], end: _End, output: _Output, seconds: float, cut: Wakeup
+    process: subprocess.Popen[bytes],
+    end: _End,
+    output: _Output,
+    told: _Input,
+    seconds: float,
+    cut: Wakeup,
 ) -> str:
     """Stay with a program until it is gone; return its failure."""
     try:
@@ -75,7 +89,7 @@ def _see_through(
         _kill(process)
         process.wait()
         return _not_started(error)
-    overdue = _listen(end, output, seconds, cut)
+    overdue = _listen(end, output, told, seconds, cut)
     if overdue:
         _kill(process)
     if not end.join(KILL_SECONDS):
@@ -87,11 +101,13 @@ def _see_through(
     return f"exited with {process.returncode}" if process.returncode else ""
 
 
-def _listen(end: _End, output: _Output, seconds: float, cut: Wakeup) -> str:
+def _listen(end: _End, output: _Output, told: _Input, seconds: float, cut: Wakeup) -> str:
     """Read what a program says until it ends; return why it is not waited for any longer."""
     poll = select.poll()
     for descriptor in (end, output, cut):
         poll.register(descriptor, select.POLLIN)
+    if told.is_open:
+        poll.register(told, select.POLLOUT)
     expiry = time.monotonic() + seconds
     while True:
         left = expiry - time.monotonic()
@@ -102,6 +118,9 @@ def _listen(end: _End, output: _Output, seconds: float, cut: Wakeup) -> str:
             return ""
         if output.fileno() in ready and output.read() == b"":
             poll.unregister(output)
+        if told.is_open and (number := told.fileno()) in ready and not told.write():
+            poll.unregister(number)
+            told.close()
         if not ready:
             return f"did not end within {seconds:g} s"
         if cut.fileno() in ready:
@@ -144,6 +163,47 @@ class _End:
     def _await(self, process: subprocess.Popen[bytes]) -> None:
         process.wait()
         os.close(self._writer)
+
+
+class _Input:
+    """What a program is given, written as it reads; it may leave it unread."""
+
+    def __init__(self, pipe: IO[bytes] | None, data: bytes | None) -> None:
+        self._pipe = pipe
+        self._left = memoryview(data or b"")
+        if pipe is not None:
+            os.set_blocking(pipe.fileno(), False)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is more to be given, be it the end."""
+        return self._pipe is not None and not self._pipe.closed
+
+    def fileno(self) -> int:
+        assert self._pipe is not None
+        return self._pipe.fileno()
+
+    def write(self) -> bool:
+        """Write what the pipe takes; False when there is nothing more to be written."""
+        try:
+            self._left = self._left[os.write(self.fileno(), self._left) :]
+        except BlockingIOError:
+            return True
+        except OSError:
+            # it does not want to know
+            return False
+        return bool(self._left)
+
+    def close(self) -> None:
+        """Let the program see the end."""
+        if self._pipe is not None:
+            self._pipe.close()
+
+    def __enter__(self) -> _Input:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 class _Output:

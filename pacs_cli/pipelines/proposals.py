@@ -12,12 +12,13 @@ from pacs_cli.wire.negotiation import Proposal
 _MOST = 64
 
 
-def parse_proposals(texts: Iterable[str]) -> tuple[Proposal, ...]:
+def parse_proposals(texts: Iterable[str], most: int | None = _MOST) -> tuple[Proposal, ...]:
     """Read `CT=JPEG2000Lossless,ExplicitVRLittleEndian`: one context for each pair.
 
     The SOP class is a modality for all of its classes, a keyword or a UID, the transfer syntaxes
     are short names, keywords or UIDs. A context each, so that the answer is one for each syntax.
 
+    most    contexts at most, None for any number
     raises  UsageError naming the nearest known name
     """
     proposals: dict[Proposal, None] = {}
@@ -31,6 +32,6 @@ def parse_proposals(texts: Iterable[str]) -> tuple[Proposal, ...]:
                     proposals[Proposal(sop_class, (transfer_syntax_uid(syntax.strip()),))] = None
         except UsageError as error:
             raise UsageError(f"--propose {text}: {error}") from None
-    if len(proposals) > _MOST:
-        raise UsageError(f"--propose: {len(proposals)} presentation contexts; {_MOST} at most")
+    if most is not None and len(proposals) > most:
+        raise UsageError(f"--propose: {len(proposals)} presentation contexts; {most} at most")
     return tuple(proposals)

@@ -23,7 +23,7 @@ _UNCOMPRESSED = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
 
 #: What archives hold most, in the order of the field: a context of its own for each of these, as a
 #: provider that cannot transcode needs one in the very syntax in which it has the object.
-_COMMON = (
+COMMON_SYNTAXES = (
     "1.2.840.10008.1.2.4.70",
     "1.2.840.10008.1.2.4.50",
     "1.2.840.10008.1.2.4.90",
@@ -38,7 +38,7 @@ _COMMON = (
 )
 
 #: Contexts of a SOP class that leave nothing out: one for each of those, one for all others.
-EVERY_CONTEXT = len(_UNCOMPRESSED) + len(_COMMON) + 1
+EVERY_CONTEXT = len(_UNCOMPRESSED) + len(COMMON_SYNTAXES) + 1
 
 #: Transfer syntaxes of one context. DCMTK 3.6.7 and what is built on it, as Orthanc, have room for
 #: 50, and crash or hang on more; and with so many a whole request stays under 64 KiB.
@@ -79,12 +79,14 @@ def all_sop_classes() -> tuple[str, ...]:
 def _syntax_groups(count: int) -> list[tuple[str, ...]]:
     """Return the transfer syntaxes in so many groups at most; a provider takes one of each."""
     if count == 1:
-        return [(*_UNCOMPRESSED, *_COMMON)]
+        return [(*_UNCOMPRESSED, *COMMON_SYNTAXES)]
     # apart, or what is stored in one of them may be converted to the other
     first = [(uid,) for uid in _UNCOMPRESSED] if count > len(_UNCOMPRESSED) else [_UNCOMPRESSED]
-    groups: list[tuple[str, ...]] = [*first, *((uid,) for uid in _COMMON)][: count - 1]
+    groups: list[tuple[str, ...]] = [*first, *((uid,) for uid in COMMON_SYNTAXES)][: count - 1]
     known = {uid for group in groups for uid in group}
-    others = [uid for uid in dict.fromkeys((*_COMMON, *transfer_syntaxes())) if uid not in known]
+    others = [
+        uid for uid in dict.fromkeys((*COMMON_SYNTAXES, *transfer_syntaxes())) if uid not in known
+    ]
     rest = range(0, len(others), _MAX_SYNTAXES)
     groups += [tuple(others[start : start + _MAX_SYNTAXES]) for start in rest]
     return groups[:count]

@@ -15,12 +15,15 @@ class WholeFile:
 
     errors  what becomes of what UTF-8 has not; by default paths keep the bytes that the system
             knows them by, decodable or not
+    mode    the permissions it gets, whatever the umask; None for the usual ones
     text    the open file: for who writes in a way of their own, and then gives `failure` to what
             goes wrong
     raises  OutputError at once when nothing can be written there
     """
 
-    def __init__(self, path: Path, errors: str = "surrogateescape") -> None:
+    def __init__(
+        self, path: Path, errors: str = "surrogateescape", mode: int | None = None
+    ) -> None:
         self._asked = path
         # a link stays a link
         self._path = path.resolve()
@@ -30,7 +33,10 @@ class WholeFile:
             if self._path.exists() and not stat.S_ISREG(self._path.stat().st_mode):
                 raise OutputError(f"cannot write {path}: not a regular file")
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            descriptor = os.open(self._part, flags, 0o666)
+            descriptor = os.open(self._part, flags, 0o666 if mode is None else 0o600)
+            if mode is not None:
+                # whatever the umask says, and only once it is ours
+                os.fchmod(descriptor, mode)
         except OSError as error:
             raise self.failure(error) from None
         # closed by finish or discard

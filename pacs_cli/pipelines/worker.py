@@ -281,9 +281,11 @@ def _failed(pending: Pending, reason: str, exit_code: Exit) -> Sent:
 
 
 def _refused(session: Session, pending: Pending, result: int) -> Sent:
-    sop_class, syntax = pending.item.kind
+    from pacs_cli.dicom.registry import uid_name
+
+    sop_class, syntax = map(uid_name, pending.item.kind)
     reason = (
-        f"{session.target} did not accept SOP class {sop_class} in transfer syntax {syntax}, "
+        f"{session.target} did not accept SOP class {sop_class} in {syntax}, "
         f"{explain_context(result)}; -v shows what it accepts"
     )
     return _failed(pending, reason, NoAcceptedContext.exit)

@@ -6,6 +6,7 @@ the network, the index or the other files in its hands.
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import signal
 import sys
@@ -13,21 +14,19 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import asdict
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
 from pacs_cli.errors import Exit
+from pacs_cli.pixels.bounds import PATIENCE, bound_memory, bound_processor
 from pacs_cli.pixels.files import Done, Task, transcode_file
 
-#: Seconds without a part written after which a worker is taken for stuck: the slowest encoder takes
-#: a second for four megapixels.
-PATIENCE = 120.0
-#: Bytes of address space beyond what the process has: a frame of the most pixels in 16 bits, as its
-#: decoder and we hold it. What asks for more gets a MemoryError.
-_MEMORY = 6 << 30
 #: Seconds between two ticks.
 _TICK = 1.0
+#: Bytes of what a process says at once: some words and UIDs.
+_MOST_WORDS = 1 << 20
 _IDLE = Task("", "", "")
 
 
@@ -124,9 +123,9 @@ class _Worker:
     def hear(self) -> Done | None:
         """Return what it made of its task; None while it is at it."""
         try:
-            done: Done | None = self.results.recv()
-        except (EOFError, OSError):
-            # its end of the pipe is gone, so it is on its way
+            done = _heard(self.results.recv_bytes(_MOST_WORDS))
+        except (EOFError, OSError, TypeError, ValueError):
+            # its end of the pipe is gone, so it is on its way; or it has lost its senses
             self._process.join(1)
             self.end()
             code = self._exit_code
@@ -161,34 +160,37 @@ def _serve(tasks: Connection, results: Connection, others: tuple[Connection, ...
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for end in others:
         end.close()
-    _bound_memory()
-    said = time.monotonic()
+    bound_memory()
+    said, threads = time.monotonic(), 1
 
     def tick() -> None:
         nonlocal said
         if time.monotonic() - said >= _TICK:
             said = time.monotonic()
-            results.send(None)
+            results.send_bytes(b"")
+            bound_processor(threads * PATIENCE)
 
     try:
         while True:
-            results.send(transcode_file(tasks.recv(), tick))
+            task = tasks.recv()
+            threads = task.threads
+            bound_processor(threads * PATIENCE)
+            results.send_bytes(_told(transcode_file(task, tick)))
     except (EOFError, OSError):
         # the other end is closed
         return
 
 
-def _bound_memory() -> None:
-    """Let no codestream take the machine's memory; a crash leaves no core file."""
-    try:
-        import resource
-    except ImportError:
-        # not on every system
-        return
-    in_use = 1 << 30
-    with suppress(OSError, ValueError):
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        in_use = pages * resource.getpagesize()
-    with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_AS, (in_use + _MEMORY, in_use + _MEMORY))
+def _told(done: Done) -> bytes:
+    return json.dumps(asdict(done)).encode()
+
+
+def _heard(words: bytes) -> Done | None:
+    """Return what a process made of its task, None for a sign of life.
+
+    It has run a codec, so it is believed as little as the file: nothing it says is unpickled.
+    """
+    if not words:
+        return None
+    said = json.loads(words)
+    return Done(**{**said, "exit": Exit(said["exit"])})

@@ -74,7 +74,7 @@ class Allow:
         """
         if not self.rules:
             return True
-        title, where = calling_ae_title.strip(" "), _parsed_address(address)
+        title, where = calling_ae_title.strip(" "), parse_address(address)
         return any(rule.matches(title, where) for rule in self.rules)
 
 
@@ -145,7 +145,7 @@ def _rule(text: str, find: Resolver) -> Rule:
     try:
         if not at:
             return Rule(_ae_title(text))
-        return Rule(_ae_title(title) if title else None, _networks(host, find))
+        return Rule(_ae_title(title) if title else None, parse_networks(host, find))
     except ValueError as error:
         raise UsageError(f"cannot use --allow {text!r}: {error}") from None
     except ConnectError as error:
@@ -164,17 +164,24 @@ def _ae_title(text: str) -> str:
     return title
 
 
-def _networks(host: str, find: Resolver) -> tuple[Network, ...]:
+def parse_networks(host: str, find: Resolver | None = None) -> tuple[Network, ...]:
+    """Return the networks that an address, a network in CIDR notation or a host name stands for.
+
+    find    looks up host names; by default the system's resolver
+    raises  ValueError, or ConnectError when a host name has no address
+    """
     bare = _without_brackets(host)
     if not bare:
         raise ValueError("after @ an address, a network or a host name is expected")
     if "/" in bare:
         return (_network(bare),)
-    if (address := _parsed_address(bare)) is not None:
+    if (address := parse_address(bare)) is not None:
         return (ip_network(address),)
     if _is_meant_as_address(bare):
         raise ValueError(f"{bare} is not an address; a network is written 10.0.0.0/8")
-    found = [each for text in find(bare) if (each := _parsed_address(text)) is not None]
+    found = [
+        each for text in (find or _addresses)(bare) if (each := parse_address(text)) is not None
+    ]
     networks = tuple(dict.fromkeys(map(ip_network, found)))
     if not networks:
         raise ValueError(f"{bare} has no address")
@@ -211,7 +218,8 @@ def _network(text: str) -> Network:
     return network
 
 
-def _parsed_address(text: str) -> IPv4Address | IPv6Address | None:
+def parse_address(text: str) -> IPv4Address | IPv6Address | None:
+    """Return the address a text stands for, of IPv4 in IPv6 clothes the former; None for none."""
     try:
         address = ip_address(text)
     except ValueError:

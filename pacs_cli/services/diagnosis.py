@@ -9,9 +9,12 @@ from __future__ import annotations
 _REJECTIONS: dict[tuple[int, int], str] = {
     (1, 1): "no reason given; ask what the peer's log says",
     (1, 2): "application context name not supported; is that a DICOM application?",
-    (1, 3): "calling AE title not recognised; check --aet, the peer may have to be told of it",
-    (1, 7): "called AE title not recognised; check --aec",
-    (2, 1): "no reason given by its association service; ask what the peer's log says",
+    (1, 3): "calling AE title not recognised: {calling} has to be configured there, or call it as "
+    "one that is, with -aet",
+    (1, 7): "called AE title not recognised: it is not called {called} there; give its own title "
+    "with -aec",
+    (2, 1): "no reason given by its association service; does it want a user (--user)? ask what "
+    "the peer's log says",
     (2, 2): "protocol version not supported; is that a DICOM application?",
     (3, 1): "temporary congestion; try again later",
     (3, 2): "local limit exceeded, it has too many associations; try again later",
@@ -73,12 +76,32 @@ _STATUSES: tuple[tuple[int, int, str, str], ...] = (
 )
 
 
-def explain_rejection(result: int, source: int, reason: int) -> str:
-    """Say what an A-ASSOCIATE-RJ means and what to try (PS3.8 table 9-21)."""
+def explain_rejection(
+    result: int,
+    source: int,
+    reason: int,
+    called: str = "that",
+    calling: str = "ours",
+    has_user: bool = False,
+) -> str:
+    """Say what an A-ASSOCIATE-RJ means and what to try (PS3.8 table 9-21).
+
+    called, calling  the AE titles that were used
+    has_user         whether a user identity was proposed, which is refused by the association
+                     service (PS3.7 D.3.3.7.3)
+    """
     words = _REJECTIONS.get((source, reason))
+    if has_user and source == 2 and reason == 1:
+        words = "the user was not accepted; check the user name and passcode, the ticket or token"
     if words is None:
         words = f"source {source}, reason {reason}; ask what the peer's log says"
+    words = words.format(called=called, calling=calling)
     return words if result == 1 else f"for now, {words}"
+
+
+def name_rejection(result: int, source: int, reason: int) -> str:
+    """Say what an A-ASSOCIATE-RJ means, without what to try: for who sends it."""
+    return explain_rejection(result, source, reason).partition(";")[0].partition(": ")[0]
 
 
 def explain_abort(source: int, reason: int) -> str:

@@ -6,7 +6,7 @@ source  PS3.4 C.4.1 and C.5, PS3.7 9.1.2
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -15,7 +15,13 @@ from pacs_cli.errors import OutputError
 from pacs_cli.net.target import Target
 from pacs_cli.services.commitment import PUSH_MODEL
 from pacs_cli.services.conversation import Conversation
-from pacs_cli.services.serving import Found, Library, QueryRefused, QueryRequest
+from pacs_cli.services.serving import (
+    Found,
+    Library,
+    QueryRefused,
+    QueryRequest,
+    StudyTransferred,
+)
 from pacs_cli.wire.command import CommandField, Value
 from pacs_cli.wire.negotiation import (
     EXPLICIT_VR_LITTLE_ENDIAN,
@@ -24,7 +30,7 @@ from pacs_cli.wire.negotiation import (
     Policy,
     taken_beside,
 )
-from pacs_cli.wire.pdu import AssociateRequest
+from pacs_cli.wire.pdu import AssociateAccept, AssociateRequest
 from pacs_cli.wire.userinfo import (
     AsynchronousOperationsWindow,
     ExtendedNegotiation,
@@ -58,10 +64,12 @@ class QueryRetrieve:
 
     library       knows what is held
     destinations  AE title -> where a C-MOVE may send to; nowhere else
+    tell          told what is going to be sent and what was, by study; None when nobody asks
     """
 
     library: Library
     destinations: Mapping[str, Target] = field(default_factory=dict)
+    tell: Callable[[StudyTransferred], None] | None = None
 
 
 class Identifier:
@@ -89,14 +97,19 @@ def with_queries(policy: Policy) -> Policy:
     return taken_beside(policy, frozenset(OPERATIONS), _SYNTAXES)
 
 
-def answer_roles(request: AssociateRequest, has_queries: bool) -> tuple[RoleSelection, ...]:
+def answer_roles(
+    request: AssociateRequest, has_queries: bool, may_store: bool = True
+) -> tuple[RoleSelection, ...]:
     """Accept that the requestor stores, which is how a C-GET sends to it (PS3.7 D.3.3.4), and that
     it reports what it has committed, of which it is the SCP too (PS3.4 J.3.3).
+
+    has_queries  whether it may be sent objects
+    may_store    whether it may send them
     """
     return tuple(
         RoleSelection(
             role.sop_class_uid,
-            role.scu_role,
+            role.scu_role and (may_store or not _may_be_stored(role.sop_class_uid)),
             role.scp_role
             and (
                 role.sop_class_uid == PUSH_MODEL
@@ -122,12 +135,16 @@ def answer_extended(
 
 
 def answer_user_information(
-    request: AssociateRequest, maximum_length: int, queries: QueryRetrieve | None
+    request: AssociateRequest,
+    maximum_length: int,
+    queries: QueryRetrieve | None,
+    may_store: bool = True,
+    may_get: bool = True,
 ) -> UserInformation:
-    """Answer what the request negotiates besides contexts (PS3.7 D.3.3).
+    """Answer what the request negotiates besides contexts and the user (PS3.7 D.3.3).
 
     One operation at a time; extended negotiation of anything but query/retrieve is not answered,
-    which is its refusal, nor is a user identity, which is not checked.
+    which is its refusal.
     """
     asked = request.user_information
     window = AsynchronousOperationsWindow() if asked.asynchronous_operations_window else None
@@ -136,9 +153,17 @@ def answer_user_information(
         IMPLEMENTATION_CLASS_UID,
         IMPLEMENTATION_VERSION_NAME,
         window,
-        answer_roles(request, has_queries=queries is not None),
+        answer_roles(request, queries is not None and may_get, may_store),
         () if queries is None else answer_extended(request, queries),
     )
+
+
+def negotiated_for(answer: AssociateAccept | None, sop_class_uid: str) -> bytes:
+    """Return the application information that was answered for a SOP class."""
+    assert answer is not None
+    extended = answer.user_information.extended_negotiations
+    found = (each for each in extended if each.sop_class_uid == sop_class_uid)
+    return next((each.application_information for each in found), b"")
 
 
 def answer_find(conversation: Conversation, library: Library, request: QueryRequest) -> Found:
@@ -184,4 +209,5 @@ def failure_of(
 
 
 def _may_be_stored(sop_class_uid: str) -> bool:
-    return sop_class_uid not in OPERATIONS and sop_class_uid != VERIFICATION_SOP_CLASS
+    others = (VERIFICATION_SOP_CLASS, PUSH_MODEL)
+    return sop_class_uid not in OPERATIONS and sop_class_uid not in others

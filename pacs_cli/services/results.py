@@ -108,9 +108,10 @@ class RetrieveResponse:
 
 @dataclass(frozen=True, slots=True)
 class Phases:
-    """Seconds each phase of an association took; `release` is 0 until it happened."""
+    """Seconds each phase of an association took; 0 for what there was not, or not yet."""
 
     name: float = 0.0
     tcp: float = 0.0
+    tls: float = 0.0
     association: float = 0.0
     release: float = 0.0

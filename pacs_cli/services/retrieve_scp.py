@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -27,13 +28,18 @@ from pacs_cli.services.query_scp import CANCELLED, SUCCESS, QueryRetrieve, failu
 from pacs_cli.services.results import StoreResult
 from pacs_cli.services.scu import Session
 from pacs_cli.services.serving import (
+    AssociationInfo,
     Library,
     QueryRefused,
     QueryRequest,
+    Receiver,
     Retrieval,
     Retrieved,
+    Step,
     StoredObject,
+    StudyTransferred,
 )
+from pacs_cli.services.transfers import Transfers
 from pacs_cli.wire.command import Command, CommandField, Priority, Value
 from pacs_cli.wire.negotiation import (
     EXPLICIT_VR_LITTLE_ENDIAN,
@@ -124,8 +130,12 @@ def answer_move(
         return _refused(conversation, request, "move", title, error)
     originator = request.association.calling_ae_title, request.message_id
     destination = Destination(conversation, target, retrieval.contexts, originator)
+    sender: Sender = destination
+    if queries.tell is not None:
+        receiver = Receiver(title, target.host)
+        sender = Told(destination, request.association, queries.tell, receiver)
     try:
-        return _run(conversation, request, retrieval, destination, "move", title)
+        return _run(conversation, request, retrieval, sender, "move", title)
     finally:
         destination.close()
 
@@ -144,7 +154,9 @@ def answer_get(
         retrieval = _retrieval(conversation, queries.library, request)
     except (QueryRefused, OutputError) as error:
         return _refused(conversation, request, "get", "", error)
-    sender = SameAssociation(conversation, contexts)
+    sender: Sender = SameAssociation(conversation, contexts)
+    if queries.tell is not None:
+        sender = Told(sender, request.association, queries.tell)
     return _run(conversation, request, retrieval, sender, "get", "")
 
 
@@ -177,6 +189,8 @@ def _run(
     destination: str,
 ) -> Retrieved:
     began, tally = time.monotonic(), Tally(retrieval.count)
+    if isinstance(sender, Told):
+        sender.begin(retrieval)
     try:
         for stored in retrieval.objects():
             conversation.look()
@@ -189,6 +203,9 @@ def _run(
         # what could not be looked up any more
         tally.failed += tally.remaining
         tally.remaining, tally.reason = 0, tally.reason or "the index cannot be read"
+    finally:
+        if isinstance(sender, Told):
+            sender.end()
     conversation.check()
     status = tally.status()
     if tally.remaining:
@@ -236,6 +253,46 @@ def _perform(sender: Sender, stored: StoredObject | None, tally: Tally) -> None:
 
 class SubOperationFailed(Exception):
     """One object could not be sent; others may be."""
+
+
+class Told:
+    """Implements Sender: sends as `inner` does, and tells what went, by study."""
+
+    def __init__(
+        self,
+        inner: Sender,
+        association: AssociationInfo,
+        tell: Callable[[StudyTransferred], None],
+        receiver: Receiver | None = None,
+    ) -> None:
+        self._inner = inner
+        self._begun = Transfers(association, Step.BEGUN, tell, receiver)
+        self._sent = Transfers(association, Step.SENT, tell, receiver)
+
+    def begin(self, retrieval: Retrieval) -> None:
+        """Tell what is going to be sent, as far as the index can be read."""
+        with suppress(OutputError):
+            for study, patient_id, sop_class_uid, count in retrieval.studies():
+                self._begun.add(study, patient_id, sop_class_uid, "E", count=count)
+        self._begun.close()
+
+    def send(self, stored: StoredObject) -> int:
+        """Send one object, and count it."""
+        error = "the association has ended"
+        try:
+            status = self._inner.send(stored)
+            error = "" if StoreResult(status, "", 0.0).is_stored else f"answered with {status:04X}"
+            return status
+        except (InputError, SubOperationFailed) as failure:
+            error = str(failure)
+            raise
+        finally:
+            study, patient_id = stored.study_instance_uid, stored.patient_id
+            self._sent.add(study, patient_id, stored.sop_class_uid, "R", error)
+
+    def end(self) -> None:
+        """Tell what was sent."""
+        self._sent.close()
 
 
 def _accepted(contexts: Sequence[Context], sop_class_uid: str) -> dict[str, int]:

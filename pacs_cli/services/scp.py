@@ -12,14 +12,13 @@ import threading
 import time
 from collections.abc import Callable, MutableSequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from pacs_cli.errors import ConnectError, PeerProtocolError, PeerTimeout
 from pacs_cli.net.baton import Baton
 from pacs_cli.net.channel import Channel, Wakeup
-from pacs_cli.net.target import WRITE_TIMEOUT
-from pacs_cli.net.tls import TlsServer
-from pacs_cli.services.admission import NOT_ALLOWED, Allow
+from pacs_cli.net.tls_peer import TlsPeer
+from pacs_cli.services.access import ASSOCIATION, NOTHING, SERVICE_OF_COMMAND
 from pacs_cli.services.commitment import (
     INVALID_ARGUMENT,
     NO_SUCH_ACTION,
@@ -32,14 +31,15 @@ from pacs_cli.services.commitment import (
     with_commitment,
 )
 from pacs_cli.services.conversation import Conversation, PeerLeft
-from pacs_cli.services.faults import GARBAGE, FaultInjected, FaultKind, FaultPlan, pause
+from pacs_cli.services.faults import GARBAGE, FaultInjected, FaultKind, pause
+from pacs_cli.services.gate import Admitted, NotAdmitted, admit, answer_to
 from pacs_cli.services.incoming import Incoming, Refusal
 from pacs_cli.services.query_scp import (
     OPERATIONS,
     Identifier,
     QueryRetrieve,
     answer_find,
-    answer_user_information,
+    negotiated_for,
     with_queries,
 )
 from pacs_cli.services.retrieve_scp import answer_get, answer_move
@@ -48,6 +48,7 @@ from pacs_cli.services.serving import (
     AssociationInfo,
     AssociationOpened,
     AssociationRefused,
+    Denied,
     Echoed,
     Handler,
     InstanceReceived,
@@ -56,6 +57,8 @@ from pacs_cli.services.serving import (
     Sink,
     StoreRequest,
 )
+from pacs_cli.services.settings import Settings
+from pacs_cli.services.transfers import Studies, queried
 from pacs_cli.wire.association import (
     Aborted,
     Association,
@@ -63,7 +66,6 @@ from pacs_cli.wire.association import (
     Closed,
     CommandReceived,
     Fragment,
-    Limits,
     Rejected,
     Released,
     ReleaseRequested,
@@ -71,54 +73,22 @@ from pacs_cli.wire.association import (
     Role,
 )
 from pacs_cli.wire.command import Command, CommandField, Value, encode_command, response_to
-from pacs_cli.wire.negotiation import Policy, answer_contexts
-from pacs_cli.wire.pdu import AssociateAccept, AssociateRequest
+from pacs_cli.wire.pdu import AssociateRequest
 
 #: Bytes from which on copying them takes longer than waiting for the interpreter.
 _LARGE = 64 * 1024
 
+__all__ = ["Provider", "Settings"]
+
 #: PS3.7 Annex C.
 SUCCESS = 0x0000
-NOT_AUTHORIZED_SOP_CLASS = 0x0122
+SOP_CLASS_NOT_SUPPORTED = 0x0122
+NOT_AUTHORIZED = 0x0124
 UNRECOGNIZED_OPERATION = 0x0211
 CANNOT_UNDERSTAND = 0xC000
 DOES_NOT_MATCH_SOP_CLASS = 0xA900
 
 _COMMITMENT = (CommandField.N_ACTION_RQ, CommandField.N_EVENT_REPORT_RQ)
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How a provider presents itself and what it takes.
-
-    policy              chooses a transfer syntax for each proposed context
-    called_ae_titles    answered to; empty for every title
-    max_associations    at once; one more is rejected as "local limit exceeded" (PS3.8 9.3.4).
-                        256 as in the large archives: each has a thread and half a MiB
-    write_timeout       seconds for the peer to read what is sent
-    allow               who may associate, by calling AE title and address
-    faults              what to do wrong on purpose; nothing unless told
-    tls                 answers with TLS alone; None for plain TCP
-    handler_waits       whether what takes the objects waits, as for a disk: others work meanwhile
-    """
-
-    policy: Policy
-    called_ae_titles: frozenset[str] = frozenset()
-    max_associations: int = 256
-    limits: Limits = field(default_factory=Limits)
-    write_timeout: float = WRITE_TIMEOUT
-    allow: Allow = field(default_factory=Allow)
-    faults: FaultPlan = field(default_factory=FaultPlan)
-    tls: TlsServer | None = None
-    handler_waits: bool = True
-
-    def refusal_of(self, request: AssociateRequest, address: str) -> tuple[int, int, int] | None:
-        """Return the result, source and reason for which a request is rejected, if it is."""
-        if self.called_ae_titles and request.called_ae_title not in self.called_ae_titles:
-            return 1, 1, 7
-        if not self.allow.is_allowed(request.calling_ae_title, address):
-            return NOT_ALLOWED
-        return None
 
 
 class Provider:
@@ -146,8 +116,9 @@ class Provider:
             settings = replace(settings, policy=with_commitment(settings.policy))
         self.settings = settings
         self.handler = handler
-        self.observe = observe
-        self.queries = queries
+        self.observe = Studies(observe).observe if settings.is_audited else observe
+        told = self.observe if settings.is_audited else None
+        self.queries = queries and replace(queries, tell=told)
         self.wakeup = Wakeup()
         self.baton = Baton()
         self._lock = threading.Lock()
@@ -172,7 +143,9 @@ class Provider:
     def admit(self, connection: _Connection) -> bool:
         """Take one of the places for associations, if one is free."""
         with self._lock:
-            if self.is_draining:
+            if self.is_draining or (
+                self.settings.shutter is not None and self.settings.shutter.is_shut
+            ):
                 return False
             # first taken, then counted: two processes may both find it full, never both one left
             self._places[self._place] += 1
@@ -217,6 +190,8 @@ class _Connection:
         )
         self._channel.write_timeout = provider.settings.write_timeout
         self._info = AssociationInfo(number, address, "", "")
+        self._tls_peer: TlsPeer | None = None
+        self._grant = NOTHING
         self._began = time.monotonic()
         self._how = ""
         self._stored = self._failed = self._size = 0
@@ -233,6 +208,7 @@ class _Connection:
             tls = self._provider.settings.tls
             # a handshake disturbs nobody else
             if tls is None or self._channel.secure(tls):
+                self._tls_peer = self._channel.tls_peer
                 with self._provider.baton:
                     self._serve()
         except FaultInjected as wanted:
@@ -316,31 +292,47 @@ class _Connection:
             self._info.address,
             request.calling_ae_title,
             request.called_ae_title,
+            tls_subject=self._tls_peer.subject if self._tls_peer else "",
         )
         return request
 
     def _answer(self, request: AssociateRequest) -> None:
         self._identify()
-        settings = self._provider.settings
         self._pause(self._faults.accept_delay(self._info.number))
-        refusal = self._faults.on_request(self._info.number)
-        if refusal := refusal or settings.refusal_of(request, self._info.address):
-            self._reject(*refusal)
-        elif not self._provider.admit(self):
-            self._reject(2, 3, 2)
-        else:
-            answer = AssociateAccept(
-                request.called_ae_title,
-                request.calling_ae_title,
-                answer_contexts(request, settings.policy),
-                answer_user_information(
-                    request, settings.limits.max_pdu_length, self._provider.queries
-                ),
-            )
-            self._association.accept(answer)
-            refused = sum(result.result != 0 for result in answer.contexts)
-            opened = AssociationOpened(self._info, len(answer.contexts) - refused, refused)
-            self._provider.observe(opened)
+        try:
+            self._accept(request, self._admitted(request))
+        except NotAdmitted as refused:
+            if refused.denial:
+                self._deny(ASSOCIATION, refused.denial)
+            self._reject(*refused.rejection)
+
+    def _admitted(self, request: AssociateRequest) -> Admitted:
+        settings = self._provider.settings
+        if refusal := self._faults.on_request(self._info.number):
+            raise NotAdmitted(refusal)
+        is_waiting = settings.identification.is_checking
+        # a passcode costs a part of a second, and a program whatever it likes
+        with self._provider.baton.rest() if is_waiting else nullcontext():
+            admitted = admit(settings, request, self._info, self._tls_peer, self._provider.wakeup)
+        self._info = admitted.about
+        if not self._provider.admit(self):
+            raise NotAdmitted((2, 3, 2))
+        return admitted
+
+    def _accept(self, request: AssociateRequest, admitted: Admitted) -> None:
+        self._grant = grant = admitted.grant
+        answer, denied = answer_to(
+            request, admitted, self._provider.settings, self._provider.queries
+        )
+        self._association.accept(answer)
+        refused = sum(result.result != 0 for result in answer.contexts)
+        opened = AssociationOpened(self._info, len(answer.contexts) - refused, refused)
+        self._provider.observe(opened)
+        for service in denied:
+            self._deny(service, grant.refusal_of(service))
+
+    def _deny(self, service: str, reason: str, status: int = 0) -> None:
+        self._provider.observe(Denied(self._info, service, status, reason))
 
     def _reject(self, result: int, source: int, reason: int) -> None:
         self._association.reject(result, source, reason)
@@ -389,15 +381,15 @@ class _Connection:
             self._association.abort(2, 6)
             raise PeerProtocolError(f"{command.name} where a request belongs")
         context = self._association.contexts[context_id]
+        refusal = self._refusal_of(command)
         if context.abstract_syntax == PUSH_MODEL and command.field in _COMMITMENT:
-            self._begin_store(context_id, command, None, Identifier())
+            self._begin_store(context_id, command, refusal, Identifier())
             return
-        refusal: tuple[int, str] | None = None
-        if command.text("AffectedSOPClassUID") != context.abstract_syntax:
-            refusal = NOT_AUTHORIZED_SOP_CLASS, "SOP class is not that of the context"
+        if refusal is None and command.text("AffectedSOPClassUID") != context.abstract_syntax:
+            refusal = SOP_CLASS_NOT_SUPPORTED, "SOP class is not that of the context"
         if command.field == CommandField.C_STORE_RQ:
             if not command.has_data_set:
-                refusal = CANNOT_UNDERSTAND, "C-STORE without a data set"
+                refusal = refusal or (CANNOT_UNDERSTAND, "C-STORE without a data set")
             self._begin_store(context_id, command, refusal)
             return
         is_query = self._provider.queries and context.abstract_syntax in OPERATIONS
@@ -405,9 +397,9 @@ class _Connection:
             if command.has_data_set:
                 self._begin_store(context_id, command, refusal, Identifier())
                 return
-            refusal = DOES_NOT_MATCH_SOP_CLASS, "a query without an identifier"
+            refusal = refusal or (DOES_NOT_MATCH_SOP_CLASS, "a query without an identifier")
         elif command.field != CommandField.C_ECHO_RQ:
-            refusal = UNRECOGNIZED_OPERATION, ""
+            refusal = refusal or (UNRECOGNIZED_OPERATION, "")
         if command.has_data_set:
             # drained, then answered: only a store has a data set here
             self._begin_store(context_id, command, refusal or (CANNOT_UNDERSTAND, ""))
@@ -417,6 +409,14 @@ class _Connection:
         self._respond(context_id, command, status, comment)
         if refusal is None:
             self._provider.observe(Echoed(self._info))
+
+    def _refusal_of(self, command: Command) -> tuple[int, str] | None:
+        """Return status and comment for a request that the peer may not make, and tell of it."""
+        service = SERVICE_OF_COMMAND.get(command.field)
+        if service is None or self._grant.allows(service):
+            return None
+        self._deny(service, self._grant.refusal_of(service), NOT_AUTHORIZED)
+        return NOT_AUTHORIZED, "not authorized"
 
     def _begin_store(
         self,
@@ -535,8 +535,10 @@ class _Connection:
             context.abstract_syntax,
             context.transfer_syntax,
             bytes(identifier.data),
-            self._negotiated(context.abstract_syntax),
+            negotiated_for(self._association.associate_answer, context.abstract_syntax),
         )
+        if self._provider.settings.is_audited:
+            self._provider.observe(queried(request))
         patience = self._provider.settings.limits.idle
         conversation = Conversation(
             self._channel, context_id, command, lambda: self._provider.is_draining, patience
@@ -563,14 +565,6 @@ class _Connection:
             self._how = left.how
         else:
             self._provider.observe(event)
-
-    def _negotiated(self, sop_class_uid: str) -> bytes:
-        """Return the application information that was answered for a SOP class."""
-        assert self._association.associate_answer is not None
-        for each in self._association.associate_answer.user_information.extended_negotiations:
-            if each.sop_class_uid == sop_class_uid:
-                return each.application_information
-        return b""
 
     def _write(self, store: Incoming, views: list[memoryview]) -> None:
         """Hand bytes of a data set on; a fault may end the association on them."""

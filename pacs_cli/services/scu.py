@@ -24,7 +24,7 @@ from pacs_cli.errors import (
     PeerSpeaksTls,
     PeerTimeout,
 )
-from pacs_cli.net.channel import Channel, Wakeup, connect, resolve
+from pacs_cli.net.channel import Channel, Connection, Wakeup, call
 from pacs_cli.net.target import Target
 from pacs_cli.services.diagnosis import explain_abort, explain_rejection
 from pacs_cli.services.results import EchoResult, FindResponse, Phases, StoreResult
@@ -59,6 +59,11 @@ MAX_IDENTIFIER = 1024 * 1024
 #: Seconds for the end of an operation, and for that of the association, once we are to stop.
 _HURRY = 1.0
 
+_NEVER_ANSWERED = (
+    "is that a DICOM port, and is the peer well? pacs doctor looks closer (-ta S waits)"
+)
+_TOO_SLOW = "is the peer well, what does its log say? (-td S waits)"
+
 _FIND_PENDING = (0xFF00, 0xFF01)
 
 _ENDS = (Rejected, Aborted, Closed)
@@ -77,7 +82,7 @@ class Session:
 
     contexts       id -> Context, the refused ones included
     request, answer  the two association PDUs, for display
-    phases         seconds for name, TCP, association and (in the end) release
+    phases         seconds for name, TCP, TLS, association and (in the end) release
     priority       of the objects that are sent
     originator     AE title and message id of the C-MOVE that objects are sent for; None for none
     One thread uses it.
@@ -92,12 +97,14 @@ class Session:
         negotiation: UserInformation | None = None,
         trace: Trace | None = None,
         wakeup: Wakeup | None = None,
+        connection: Connection | None = None,
     ) -> None:
         """Connect and associate.
 
         negotiation  what is negotiated besides the contexts; what says who we are and how much we
                      take is filled in
         wakeup  when it is set, `find` cancels, and what is then to be awaited has a second
+        connection  that is there already, and owned from here on
         raises  ConnectError, AssociationRejected, AssociationAborted, PeerTimeout,
                 PeerProtocolError
         """
@@ -121,12 +128,10 @@ class Session:
                 maximum_length=target.max_pdu,
                 implementation_class_uid=IMPLEMENTATION_CLASS_UID,
                 implementation_version_name=IMPLEMENTATION_VERSION_NAME,
+                user_identity=target.user,
             ),
         )
-        began = time.monotonic()
-        addresses = resolve(target)
-        named = time.monotonic()
-        sock = connect(target, addresses)
+        connection = connection or call(target)
         connected = time.monotonic()
         limits = Limits(
             max_pdu_length=target.max_pdu,
@@ -135,11 +140,13 @@ class Session:
             close=1.0,
         )
         self._association = Association(Role.REQUESTOR, limits)
-        self._channel = Channel(sock, self._association, str(target), wakeup=wakeup)
+        self._channel = Channel(connection.sock, self._association, str(target), wakeup=wakeup)
         self._channel.write_timeout = target.timeouts.write
         self._awaited: Deadline | None = None
         self.answer = self._associate()
-        self.phases = Phases(named - began, connected - named, time.monotonic() - connected)
+        self.phases = Phases(
+            connection.name, connection.tcp, connection.tls, time.monotonic() - connected
+        )
 
     @property
     def contexts(self) -> dict[int, Context]:
@@ -290,10 +297,26 @@ class Session:
             event = self._next()
             # nothing else can come in this state: the table has an abort for it
             assert isinstance(event, Accepted)
+            self._check_user(event.answer)
             return event.answer
         except BaseException:
             self.abort()
             raise
+
+    def _check_user(self, answer: AssociateAccept) -> None:
+        """See that the user was confirmed, where that was asked for.
+
+        A peer that does not check users accepts without a response, and whether to go on is then
+        ours to decide (PS3.7 D.3.3.7): who asks for a response wants to know.
+        """
+        user = self.target.user
+        if user is None or not user.positive_response_requested:
+            return
+        if answer.user_information.user_identity_response is None:
+            raise AssociationError(
+                f"cannot associate with {self.target}: it accepted, but did not confirm the user, "
+                "so it may not check users at all; without --user-response that is not asked for"
+            )
 
     def _begin(
         self,
@@ -468,8 +491,9 @@ class Session:
                 f"{self.target} broke the protocol: {error}; is that a DICOM port?", error.reason
             )
         if isinstance(error, PeerTimeout):
+            is_new = not self.contexts
             self._association.abort()
-            return error
+            return PeerTimeout(f"{error}; {_NEVER_ANSWERED if is_new else _TOO_SLOW}")
         if error.errno == errno.EFAULT:
             return InputError("it became shorter while it was being sent")
         reason = (error.strerror or str(error)).lower()
@@ -514,7 +538,9 @@ class Session:
     def _end(self, event: Rejected | Aborted | Closed) -> AssociationError:
         """Return the exception for an end of the association."""
         if isinstance(event, Rejected):
-            words = explain_rejection(event.result, event.source, event.reason)
+            titles = self.target.called_ae_title, self.target.calling_ae_title
+            has_user = self.target.user is not None
+            words = explain_rejection(event.result, event.source, event.reason, *titles, has_user)
             return AssociationRejected(
                 f"cannot associate with {self.target}: rejected, {words}",
                 event.result,

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum, auto
 from typing import Protocol
+
+#: Bytes of an identifier that are told for the audit trail. With it in base 64 a message stays
+#: below the 32,768 octets that every receiver of them takes (PS3.15 A.6).
+MAX_TOLD = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,12 +19,16 @@ class AssociationInfo:
 
     number       counts the associations of this process, from 1
     address      the peer's IP address; never a name
+    user         the name of a user whose identity was checked; empty for nobody
+    tls_subject  the distinguished name of the peer's certificate, where it had to have one
     """
 
     number: int
     address: str
     calling_ae_title: str
     called_ae_title: str
+    user: str = ""
+    tls_subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +68,7 @@ class StoreOutcome:
     path        the final name below the archive root, empty when nothing was kept
     is_duplicate  the same bytes were already held under this UID
     displaced   what this object took the place of, None as a rule
+    patient_id  for the audit trail alone
     """
 
     status: int
@@ -69,6 +79,7 @@ class StoreOutcome:
     series_instance_uid: str = ""
     is_duplicate: bool = False
     displaced: Displaced | None = None
+    patient_id: str = field(default="", repr=False)
 
     @property
     def is_kept(self) -> bool:
@@ -155,6 +166,14 @@ class StoredObject(Protocol):
     def transfer_syntax_uid(self) -> str:
         """The one it is stored in."""
 
+    @property
+    def study_instance_uid(self) -> str:
+        """Its study."""
+
+    @property
+    def patient_id(self) -> str:
+        """Of whom it is; for the audit trail alone."""
+
     def open(
         self, accepted: Sequence[str]
     ) -> AbstractContextManager[tuple[str, Iterable[bytes | memoryview]]]:
@@ -179,6 +198,9 @@ class Retrieval(Protocol):
     @property
     def contexts(self) -> Sequence[tuple[str, str]]:
         """SOP class and stored transfer syntax of all of them, each pair once."""
+
+    def studies(self) -> Iterator[tuple[str, str, str, int]]:
+        """Yield study, patient ID, SOP class and how many; raises OutputError."""
 
     def objects(self) -> Iterator[StoredObject | None]:
         """Yield each of them, None for one that is gone; raises OutputError."""
@@ -220,6 +242,21 @@ class AssociationRefused:
     result: int
     source: int
     reason: int
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """A peer may not do what it asked for.
+
+    service   association, echo, store, find, move, get or commit
+    status    of the answer; 0 when an association or a presentation context is refused
+    reason    one line for the operator, without secrets
+    """
+
+    association: AssociationInfo
+    service: str
+    status: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,12 +329,70 @@ class Retrieved:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Queried:
+    """A query or a retrieve was asked for; told of an audited provider alone.
+
+    identifier  at most the first `MAX_TOLD` bytes of its `size`
+    status      that it ended with; None when the peer did not wait for that
+    """
+
+    association: AssociationInfo
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    identifier: bytes = field(repr=False)
+    size: int
+    status: int | None
+
+
+class Step(StrEnum):
+    """What becomes of objects: they are going to be sent, or have been sent, or received."""
+
+    BEGUN = auto()
+    SENT = auto()
+    RECEIVED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """The end to which objects go that is not the one who asked for it (PS3.4 C.4.2)."""
+
+    ae_title: str
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class StudyTransferred:
+    """Objects of one study went over one association; told of an audited provider alone.
+
+    action      C, R or U, as PS3.15 A.5.3.7 has them
+    instances   SOP class -> how many
+    error       why the first of them failed, when these are those that did
+    receiver    of a C-MOVE
+    is_ours     whether it was us who wanted that; the association is then ours too, and its calling
+                AE title that of the peer
+    """
+
+    association: AssociationInfo
+    step: Step
+    study_instance_uid: str
+    patient_id: str = field(repr=False)
+    action: str
+    instances: tuple[tuple[str, int], ...]
+    error: str = ""
+    receiver: Receiver | None = None
+    is_ours: bool = False
+
+
 ProviderEvent = (
     AssociationOpened
     | AssociationRefused
+    | Denied
     | AssociationEnded
     | Echoed
     | InstanceReceived
     | Found
     | Retrieved
+    | Queried
+    | StudyTransferred
 )

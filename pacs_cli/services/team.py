@@ -21,6 +21,7 @@ from typing import NamedTuple, NoReturn, Protocol
 
 from pacs_cli.errors import OutputError, PacsError
 from pacs_cli.net.handover import Link, connection, pair
+from pacs_cli.services.figures import Counts, Figures
 from pacs_cli.services.query_scp import QueryRetrieve
 from pacs_cli.services.scp import Provider, Settings
 from pacs_cli.services.serving import Handler, InstanceReceived, ProviderEvent
@@ -60,6 +61,16 @@ class _Drain(NamedTuple):
     """End as `Provider.drain` has it, then close all and say so."""
 
 
+class _Ask(NamedTuple):
+    """Tell what was counted."""
+
+
+class _Counted(NamedTuple):
+    """What a member has counted by now."""
+
+    counts: Counts
+
+
 class _Served(NamedTuple):
     """A connection has ended."""
 
@@ -90,6 +101,8 @@ class _Member:
     thread: threading.Thread | None = None
     ended: _Ended | None = None
     is_gone: bool = False
+    counts: Counts | None = None
+    is_asked: bool = False
 
 
 class Team:
@@ -99,15 +112,22 @@ class Team:
     open_for         called in each member, once it is to begin
     failure          why events cannot be shown any more, or there is nobody left to serve
     shows_instances  whether the owner is told of objects too, each of which costs time
+    figures          with which each member counts for itself
     """
 
     def __init__(
-        self, count: int, settings: Settings, open_for: Open, shows_instances: bool = True
+        self,
+        count: int,
+        settings: Settings,
+        open_for: Open,
+        shows_instances: bool = True,
+        figures: Figures | None = None,
     ) -> None:
         self._places = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("i")
         self._lock = threading.Lock()
+        self._counted = threading.Condition()
         self._count = 0
-        self._is_draining = False
+        self._has_begun = self._is_draining = False
         self.failure: OSError | PacsError | None = None
         self._members: list[_Member] = []
         for number in range(count):
@@ -116,7 +136,7 @@ class Team:
                 for member in self._members:
                     member.link.close()
                 ours.close()
-                work = _Work(theirs, number, settings, self._places, shows_instances)
+                work = _Work(theirs, number, settings, self._places, shows_instances, figures)
                 work.run(open_for)
             theirs.close()
             self._members.append(_Member(number, pid, ours, Counter()))
@@ -145,6 +165,7 @@ class Team:
                 member.link.send(_Begin(), descriptor)
             member.thread = threading.Thread(target=self._listen, args=(member,), daemon=True)
             member.thread.start()
+        self._has_begun = True
 
     def give(self, sock: socket.socket, address: str) -> None:
         """Hand a connection to the member that has the fewest; it is closed here.
@@ -166,6 +187,25 @@ class Team:
                 sock.close()
                 return
         raise RuntimeError("no process takes a connection")
+
+    def counts(self, seconds: float) -> list[Counts]:
+        """Return what each member has counted; of one that does not answer what it had before.
+
+        seconds  to wait for the answers of all
+        """
+        if not self._has_begun:
+            return []
+        with self._counted:
+            for member in self._members:
+                member.is_asked = not member.is_gone and member.ended is None
+        for member in self._members:
+            with suppress(OSError):
+                member.link.send(_Ask())
+        with self._counted:
+            self._counted.wait_for(
+                lambda: not any(each.is_asked for each in self._members), seconds
+            )
+            return [each.counts or Counts() for each in self._members]
 
     def drain(self, seconds: float) -> tuple[bool, bool]:
         """End the members, by force after `seconds`; return whether all was drained and trusted."""
@@ -196,12 +236,24 @@ class Team:
                 self._gave_back(message.address)
             elif isinstance(message, _Ended):
                 member.ended = message
+            elif isinstance(message, _Counted):
+                self._note(member, message.counts)
             elif isinstance(message, _Failed):
                 self._warn(f"a worker process cannot begin: {message.reason}")
             elif self.failure is None:
                 self._show(message)
+        self._note(member, None)
         if member.ended is None:
             self._bury(member)
+
+    def _note(self, member: _Member, counts: Counts | None) -> None:
+        """Keep what a member has counted; of one that is gone what stood and was used is over."""
+        with self._counted:
+            member.is_asked = False
+            member.counts = counts or member.counts
+            if counts is None and member.counts is not None:
+                member.counts.standing = member.counts.resident = member.counts.descriptors = 0
+            self._counted.notify_all()
 
     def _show(self, event: ProviderEvent) -> None:
         try:
@@ -242,8 +294,10 @@ class _Work:
         settings: Settings,
         places: memoryview,
         shows_instances: bool,
+        figures: Figures | None,
     ) -> None:
         self._link = link
+        self._figures = figures
         self._number = number
         self._settings = settings
         self._places = places
@@ -255,7 +309,7 @@ class _Work:
         status = 1
         try:
             # a Ctrl-C goes to the whole group, and the owner says what becomes of it
-            for each in (signal.SIGINT, signal.SIGTERM):
+            for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(each, signal.SIG_IGN)
             self._serve(open_for)
             status = 0
@@ -296,6 +350,9 @@ class _Work:
         """Serve each connection in a thread of its own, until there are to be no more."""
         while True:
             message, descriptor = self._link.receive()
+            if isinstance(message, _Ask):
+                self._tell(_Counted(self._figures.snapshot() if self._figures else Counts()))
+                continue
             if not isinstance(message, _Serve) or descriptor is None:
                 return
             arguments = provider, connection(descriptor), message
@@ -317,6 +374,8 @@ class _Work:
             self._tell(_Served(message.address))
 
     def _observe(self, event: ProviderEvent) -> None:
+        if self._figures is not None:
+            self._figures.observe(event)
         if self._shows_instances or not isinstance(event, InstanceReceived):
             self._tell(event)
 

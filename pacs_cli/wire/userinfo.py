@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import IntEnum
 
 from pacs_cli.errors import PeerProtocolError
 
@@ -45,11 +46,23 @@ class CommonExtendedNegotiation:
     related_general_sop_class_uids: tuple[str, ...] = ()
 
 
+class IdentityType(IntEnum):
+    """The forms of a user identity (PS3.7 table D.3-14); other numbers may come."""
+
+    USER_NAME = 1
+    USER_NAME_AND_PASSCODE = 2
+    KERBEROS = 3
+    SAML = 4
+    JWT = 5
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class UserIdentity:
     """A proposed user identity (PS3.7 D.3.3.7.1); its secrets are never shown.
 
-    type  1 user name, 2 user name and passcode, 3 Kerberos ticket, 4 SAML, 5 JSON web token
+    type             an IdentityType, or whatever number came
+    primary_field    the user name in UTF-8, the ticket, the assertion or the token
+    secondary_field  the passcode
     """
 
     type: int
@@ -59,6 +72,12 @@ class UserIdentity:
 
     def __repr__(self) -> str:
         return f"UserIdentity(type={self.type})"
+
+    @property
+    def name(self) -> str:
+        """The user name as the peer says it, unproven; empty for what is no name."""
+        is_named = self.type in (IdentityType.USER_NAME, IdentityType.USER_NAME_AND_PASSCODE)
+        return self.primary_field.decode("utf-8", "replace") if is_named else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +98,7 @@ class UserInformation:
     extended_negotiations: tuple[ExtendedNegotiation, ...] = ()
     common_extended_negotiations: tuple[CommonExtendedNegotiation, ...] = ()
     user_identity: UserIdentity | None = None
-    user_identity_response: bytes | None = None
+    user_identity_response: bytes | None = field(default=None, repr=False)
 
 
 def encode_item(kind: int, body: bytes) -> bytes:
@@ -160,6 +179,9 @@ def decode_user_information(view: memoryview) -> UserInformation:
         elif kind == 0x57:
             common.append(_decode_common(body))
         elif kind == 0x58:
+            if "user_identity" in single:
+                # of two, one might be checked and the other believed
+                raise PeerProtocolError("two user identity items, where one may be")
             single["user_identity"] = _decode_identity(body)
         elif kind == 0x59:
             single["user_identity_response"] = bytes(_take(body)[0])

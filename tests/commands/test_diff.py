@@ -140,10 +140,11 @@ def test_what_cannot_be_compared_exits_6_whatever_differs(pacs, made, tmp_path, 
     cut.write_bytes(good.read_bytes()[:-3])
     notes = tmp_path / "notes"
     notes.write_text("plain text " * 30)
+    none = tmp_path / "none"
     for path, words in (
         (cut, f"cannot compare {cut}: (0010,0010) at byte 18 goes past the end"),
         (notes, f"cannot read {notes}: it is not a DICOM file"),
-        (tmp_path / "none", f"cannot read {tmp_path / 'none'}: no such file or directory"),
+        (none, f"cannot read {none}: no such file or directory; check the path"),
     ):
         for pair in ((good, path), (path, good)):
             result = pacs("diff", *pair, *options)

@@ -133,9 +133,9 @@ def test_table_is_drawn_when_it_is_full_so_that_no_peer_fills_the_memory(find):
 
 def test_key_that_was_typed_has_its_column_on_a_terminal(find):
     finder = studies(study(1, StudyTime="120000"))
-    assert "120000" not in find(finder, terminal=True).stdout
+    assert "12:00:00" not in find(finder, terminal=True).stdout
     finder = studies(study(1, StudyTime="120000"))
-    assert "120000" in find(finder, "-k", "StudyTime", terminal=True).stdout
+    assert "12:00:00" in find(finder, "-k", "StudyTime", terminal=True).stdout
 
 
 def test_quiet_shows_nothing_and_finds_all_the_same(find):

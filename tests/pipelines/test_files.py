@@ -61,10 +61,10 @@ def test_folder_named_twice_is_entered_once(tmp_path):
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("missing", "no such file or directory"),
-        ("dangling", "no such file or directory"),
+        ("missing", "no such file or directory; check the path"),
+        ("dangling", "no such file or directory; check the path"),
         ("itself", "too many levels of symbolic links"),
-        ("file/below", "not a directory"),
+        ("file/below", "not a directory; check the path"),
         ("nul\0inside", "embedded null byte"),
         ("n" * 300, "file name too long"),
         ("/dev/null", "not a regular file"),
@@ -133,7 +133,7 @@ def test_folder_that_vanishes_midway_is_passed(tmp_path):
     assert next(walk) == Found(str(tmp_path / "a/1"))
     shutil.rmtree(tmp_path / "b")
     assert list(walk) == [
-        Passed(str(tmp_path / "b"), "no such file or directory"),
+        Passed(str(tmp_path / "b"), "no such file or directory; check the path"),
         Found(str(tmp_path / "c")),
     ]
 
@@ -144,7 +144,7 @@ def test_folder_that_may_not_be_read_is_passed(tmp_path):
     (tmp_path / "a").chmod(0)
     try:
         assert list(find_files([str(tmp_path)])) == [
-            Passed(str(tmp_path / "a"), "permission denied"),
+            Passed(str(tmp_path / "a"), "permission denied; may you read it? see ls -l"),
             Found(str(tmp_path / "b")),
         ]
     finally:

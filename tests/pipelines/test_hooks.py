@@ -28,6 +28,7 @@ from pacs_cli.pipelines.hooks import (
     instance_hook,
     study_hook,
 )
+from pacs_cli.pipelines.identity_hook import VALUES as IDENTITY_VALUES
 from pacs_cli.services.serving import (
     AssociationInfo,
     Echoed,
@@ -253,7 +254,7 @@ def test_path_that_cannot_be_decoded_is_given_as_it_is(tmp_path):
 
 
 def test_names_of_values_are_all_documented_ones():
-    assert {*INSTANCE_VALUES, *STUDY_VALUES} == {*VARIABLES}
+    assert {*INSTANCE_VALUES, *STUDY_VALUES, *IDENTITY_VALUES} == {*VARIABLES}
 
 
 # -- objects -------------------------------------------------------------------------------------

@@ -215,3 +215,11 @@ def test_mutated_dicomdir_is_read_or_refused(tmp_path_factory, data):
     except InputError:
         return
     assert len(records) < 200
+
+
+def test_value_that_pydicom_cannot_read_is_a_reason(tmp_path):
+    content = object_bytes(1, 1, 1, 1)
+    at = content.index(b"\x20\0\x0e\0UI")
+    (tmp_path / "A").write_bytes(content[: at + 4] + b"U\xe3" + content[at + 6 :])
+    entered = MediaWriter(tmp_path).enter(str(tmp_path / "A"))
+    assert entered.error == "its SeriesInstanceUID cannot be read, NotImplementedError"

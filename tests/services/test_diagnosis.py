@@ -55,8 +55,8 @@ def test_status_says_what_it_means_and_what_to_try(status, words):
     [
         ((1, 1, 1), "no reason given; ask"),
         ((1, 1, 2), "application context name not supported"),
-        ((1, 1, 3), "calling AE title not recognised; check --aet"),
-        ((1, 1, 7), "called AE title not recognised; check --aec"),
+        ((1, 1, 3), "calling AE title not recognised: ours has to be configured there"),
+        ((1, 1, 7), "called AE title not recognised: it is not called that there; give its"),
         ((1, 2, 1), "no reason given by its association service"),
         ((1, 2, 2), "protocol version not supported"),
         ((2, 3, 1), "for now, temporary congestion; try again later"),

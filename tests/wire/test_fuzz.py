@@ -13,6 +13,12 @@ from pacs_cli.errors import PeerProtocolError
 from pacs_cli.wire.association import Association, Limits, Role
 from pacs_cli.wire.command import decode_command
 from pacs_cli.wire.states import State
+from pacs_cli.wire.userinfo import (
+    UserIdentity,
+    UserInformation,
+    decode_user_information,
+    encode_user_information,
+)
 from tests.wire.dialogue import ECHO, STORE, answered, calling, conversation, requestor, taken
 
 ASKED, REPLIED = conversation(b"x" * 3000)
@@ -72,8 +78,12 @@ def mutated(data: bytes, changes: Changes) -> bytes:
 
 
 def check(role: Role, changes: Changes, sizes: list[int]) -> None:
+    """Feed what was mutated, in parts."""
+    feed(role, mutated(ASKED if role is Role.ACCEPTOR else REPLIED, changes), sizes)
+
+
+def feed(role: Role, data: bytes, sizes: list[int]) -> None:
     """Feed in parts as a driver would, reading into the association's own space."""
-    data = mutated(ASKED if role is Role.ACCEPTOR else REPLIED, changes)
     reacting = answered if role is Role.ACCEPTOR else calling
     tracemalloc.start()
     try:
@@ -107,6 +117,31 @@ def check_command(changes: Changes) -> None:
             continue
 
 
+INFORMATION = memoryview(
+    encode_user_information(
+        UserInformation(
+            16384,
+            "1.2.3",
+            "VERSION",
+            user_identity=UserIdentity(2, True, "Dœ".encode() * 20, b"passcode" * 20),
+        )
+    )
+)[4:]
+
+
+def check_user_information(changes: Changes) -> None:
+    """Whatever is read of a user identity, it is no more than what came."""
+    came = mutated(bytes(INFORMATION), changes)
+    try:
+        identity = decode_user_information(memoryview(came)).user_identity
+    except PeerProtocolError:
+        return
+    if identity is not None:
+        assert identity.primary_field in came
+        assert identity.secondary_field in came
+        assert isinstance(identity.name, str)
+
+
 SHORT = settings(max_examples=300, derandomize=True, deadline=None)
 LONG = settings(max_examples=50_000, deadline=None)
 
@@ -127,6 +162,19 @@ def test_requestor_survives_mutations(changes: Changes, sizes: list[int]) -> Non
 @given(CHANGES)
 def test_command_sets_survive_mutations(changes: Changes) -> None:
     check_command(changes)
+
+
+@SHORT
+@given(CHANGES)
+def test_user_information_survives_mutations(changes: Changes) -> None:
+    check_user_information(changes)
+
+
+@pytest.mark.slow
+@LONG
+@given(CHANGES)
+def test_user_information_survives_many_mutations(changes: Changes) -> None:
+    check_user_information(changes)
 
 
 @pytest.mark.slow

@@ -365,6 +365,7 @@ BROKEN_USER_INFORMATION = {
     "identity without primary field": item(0x58, b"\1\0"),
     "identity whose primary overruns": item(0x58, b"\1\0", b"\0\7" + b"secret"),
     "identity whose secondary overruns": item(0x58, b"\2\0", sized(b"user"), b"\0\7" + b"secret"),
+    "two identities": item(0x58, b"\1\0", sized(b"a"), sized(b"")) * 2,
     "identity response overruns": item(0x59, b"\0\4" + b"yes"),
     "sub-item header cut": NO_MAXIMUM + b"\x52\0",
 }

@@ -1,13 +1,14 @@
 """Regions of pixels made blank, in the transfer syntax that they are in; the rest stays as it is.
 
 What is compressed is decoded, blanked and compressed again without loss; it is decoded once more,
-and has to be what was meant. JPEG with loss cannot be that: its pixels become native.
+and has to be what was meant. JPEG with loss cannot be that: its pixels become native. All of that
+is done in a process of its own, which a codestream may crash.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,8 +30,10 @@ from pacs_cli.pixels.codecs import (
 from pacs_cli.pixels.codestream import read_codestream
 from pacs_cli.pixels.frames import check_native, encapsulated_frames, whole
 from pacs_cli.pixels.image import Image, read_image
+from pacs_cli.pixels.sandbox import Sandbox
 from pacs_cli.pixels.syntaxes import EXPLICIT_LITTLE as EXPLICIT_LITTLE_UID
 from pacs_cli.pixels.syntaxes import TABLE, Family, Syntax, syntax_of
+from pacs_cli.pixels.transcoding import MAX_PIXELS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,11 +82,13 @@ def blank(
     syntax_uid: str,
     values: Mapping[int, bytes],
     decision: PixelDecision,
+    sandbox: Sandbox,
 ) -> Blanked:
     """Return an element of pixel data with the regions of a decision blank in all frames.
 
-    values  of `IMAGE_TAGS`, as they are
-    raises  InputError with the reason when that cannot be done
+    values   of `IMAGE_TAGS`, as they are
+    sandbox  where what is compressed is decoded
+    raises   InputError with the reason when that cannot be done
     """
     require_codecs()
     view = memoryview(pixel_data)
@@ -91,11 +96,13 @@ def blank(
     if tag != images.PIXELS:
         raise InputError("its pixels are floating point numbers, of which none is black")
     image = read_image(values.get, encoding.little)
+    if image.pixels > MAX_PIXELS:
+        raise InputError(f"a frame has {image.pixels} pixels, more than {MAX_PIXELS}")
+    if length == UNDEFINED:
+        return _elsewhere(view, vr, syntax_uid, values, decision, sandbox)
     mask = _mask(decision, image)
     changes = {BURNED_IN_ANNOTATION: element(encoding, BURNED_IN_ANNOTATION, "CS", b"NO")}
     syntax = syntax_of(syntax_uid)
-    if length == UNDEFINED:
-        return _encapsulated(view, vr, syntax, image, values, mask, changes)
     if not syntax.is_native:
         raise InputError("its pixels are native, and its transfer syntax is not")
     if syntax_uid == "1.2.840.113619.5.2":
@@ -241,15 +248,47 @@ def _blank_samples(samples: Array, image: Image, mask: Array, black: Sequence[in
 # -- encapsulated --------------------------------------------------------------------------------
 
 
-def _encapsulated(
+#: What `encapsulated` may say that it changed.
+_CHANGED = frozenset({images.PHOTOMETRIC, images.PLANAR, _OFFSETS, _LENGTHS})
+_WORK = "pacs_cli.pipelines.deid.blanking:encapsulated"
+
+
+def _elsewhere(
     view: memoryview,
     vr: str,
-    syntax: Syntax,
-    image: Image,
+    syntax_uid: str,
     values: Mapping[int, bytes],
-    mask: Array,
-    changes: dict[int, bytes],
+    decision: PixelDecision,
+    sandbox: Sandbox,
 ) -> Blanked:
+    """Have encapsulated pixel data blanked where a codec may crash."""
+    ((words, part),) = sandbox.run(_WORK, view, vr, syntax_uid, dict(values), decision)
+    made = Blanked(
+        bytes(part),
+        {int(tag): bytes.fromhex(value) for tag, value in words["changes"].items()},
+        words["syntax"],
+    )
+    is_known = made.changes.keys() <= _CHANGED and made.syntax in (syntax_uid, EXPLICIT_LITTLE_UID)
+    if not is_known or header_at(made.element, 0, True, True)[0] != images.PIXELS:
+        raise InputError("its decoder said what makes no sense")
+    blank = element(EXPLICIT_LITTLE, BURNED_IN_ANNOTATION, "CS", b"NO")
+    return made._replace(changes={BURNED_IN_ANNOTATION: blank, **made.changes})
+
+
+def encapsulated(
+    view: memoryview,
+    vr: str,
+    syntax_uid: str,
+    values: Mapping[int, bytes],
+    decision: PixelDecision,
+) -> Iterator[tuple[Any, bytes | None]]:
+    """Blank encapsulated pixel data: what `pixels.sandbox` runs.
+
+    yields  None for each frame, then what changed and the element
+    """
+    image, syntax = read_image(values.get, True), syntax_of(syntax_uid)
+    mask = _mask(decision, image)
+    changes: dict[int, bytes] = {}
     if syntax.is_native or syntax.family is Family.VIDEO:
         raise InputError("its pixels are in a transfer syntax that cannot be encoded again")
     target = _BY_NAME[_WITHOUT_LOSS.get(syntax.name, syntax.name)]
@@ -269,6 +308,7 @@ def _encapsulated(
             raise InputError("its frames are not all of one photometric interpretation")
         decoded = replace(image, photometric=said, planar=False)
         frames.append(_frame(frame, target, decoded, values, mask, is_native))
+        yield None, None
     label = decoded.photometric if is_native else encoded_photometric(decoded, target)
     if label != image.photometric:
         changes[images.PHOTOMETRIC] = _label(label)
@@ -278,8 +318,14 @@ def _encapsulated(
         data = b"".join(frames)
         wide = "OW" if image.allocated > 8 else "OB"
         made = element(EXPLICIT_LITTLE, images.PIXELS, wide, data + bytes(len(data) % 2))
-        return Blanked(made, changes, EXPLICIT_LITTLE_UID)
-    return Blanked(_wrapped(frames, vr, extended is not None, changes), changes, syntax.uid)
+        yield _said(changes, EXPLICIT_LITTLE_UID), made
+    else:
+        made = _wrapped(frames, vr, extended is not None, changes)
+        yield _said(changes, syntax.uid), made
+
+
+def _said(changes: Mapping[int, bytes], syntax: str) -> dict[str, Any]:
+    return {"changes": {tag: value.hex() for tag, value in changes.items()}, "syntax": syntax}
 
 
 def _photometric(codestream: Any, syntax: Syntax, image: Image) -> str:

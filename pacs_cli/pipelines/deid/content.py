@@ -27,6 +27,7 @@ from pacs_cli.pipelines.deid.subject import ContentCleaner, Removed, Subject
 
 if TYPE_CHECKING:
     from pacs_cli.pipelines.deid.blanking import Blanked
+    from pacs_cli.pixels.sandbox import Sandbox
 
 __all__ = ("FACT_TAGS", "check", "content_cleaner", "is_document", "judge_pixels")
 
@@ -92,14 +93,17 @@ def blanked(
     syntax_uid: str,
     data: bytes | memoryview,
     decision: PixelDecision,
+    sandbox: Sandbox,
 ) -> Blanked:
     """Return pixel data with blank regions; InputError when that cannot be done.
 
-    data  the whole object
+    data     the whole object
+    sandbox  where what is compressed is decoded
     """
     from pacs_cli.pipelines.deid.blanking import IMAGE_TAGS, blank
 
-    return blank(pixel_data, encoding, syntax_uid, pick(data, encoding, IMAGE_TAGS), decision)
+    values = pick(data, encoding, IMAGE_TAGS)
+    return blank(pixel_data, encoding, syntax_uid, values, decision, sandbox)
 
 
 def content_cleaner(policy: Policy) -> ContentCleaner | None:

@@ -283,7 +283,7 @@ def _enveloped(der: bytes) -> tuple[list[bytes], bytes, bytes, bytes]:
     if kind[1] != _ENVELOPED:
         raise ValueError("not enveloped data")
     parts = _children(_children(wrapped[2])[0][2])
-    infos = next(value for tag, _, value in parts if tag == 0x31)
+    infos = [value for tag, _, value in parts if tag == 0x31][0]  # noqa: RUF015 not StopIteration
     *_, (_, _, encrypted) = (each for each in parts if each[0] == 0x30)
     keys = []
     for tag, _, value in _children(infos):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from pacs_cli.pipelines.crew import Crew
@@ -41,11 +42,12 @@ class Run:
         worker = Worker(self._settings)
         crew: Crew[list[str], list[Outcome]] = Crew(worker.batch, self._jobs, _ALONE)
         passed: list[Outcome] = []
-        for _, outcomes in crew.run(_batches(self._files(found, passed)), list):
-            yield from self._taken(passed)
-            for outcome in outcomes:
-                self._keep(outcome)
-                yield outcome
+        with closing(worker):
+            for _, outcomes in crew.run(_batches(self._files(found, passed)), list):
+                yield from self._taken(passed)
+                for outcome in outcomes:
+                    self._keep(outcome)
+                    yield outcome
         yield from self._taken(passed)
         if self._settings.verify and not self._settings.dry_run:
             yield from self._again()

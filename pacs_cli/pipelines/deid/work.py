@@ -48,6 +48,7 @@ from pacs_cli.pipelines.deid.subject import (
 )
 from pacs_cli.pipelines.deid.verify import Class, Needle
 from pacs_cli.pipelines.deid.watch import Watch
+from pacs_cli.pixels.sandbox import Sandbox
 
 _SOP_CLASS, _SOP_INSTANCE = 0x00080016, 0x00080018
 _PATIENT_NAME, _PATIENT_ID, _BIRTH_DATE = 0x00100010, 0x00100020, 0x00100030
@@ -160,6 +161,11 @@ class Worker:
         self._told: tuple[bytes, tuple[Needle, ...]] = (b"", ())
         self._cleaner: ContentCleaner | None = None
         self._has_cleaner = False
+        self._sandbox = Sandbox()
+
+    def close(self) -> None:
+        """End the process in which codecs run, if there is one."""
+        self._sandbox.close()
 
     def __reduce__(self) -> tuple[type[Worker], tuple[Settings]]:
         # a process that is started anew, and no copy of this one, remembers nothing yet
@@ -227,7 +233,10 @@ class Worker:
             raise Withheld("burned-in", "its pixels are not where they could be cleaned")
         syntax = found.header.transfer_syntax_uid
         try:
-            made = blanked(done.pieces[done.pixels], found.encoding, syntax, found.data, verdict)
+            made = blanked(
+                done.pieces[done.pixels],
+                *(found.encoding, syntax, found.data, verdict, self._sandbox),
+            )
         except InputError as error:
             raise Withheld("burned-in", f"cannot clean its pixels: {error}") from None
         done = self._rewritten(found, made.changes)

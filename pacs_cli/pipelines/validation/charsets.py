@@ -92,7 +92,7 @@ def _switching(value: bytes, terms: tuple[str, ...], codec: str) -> str | None:
         if code == b"\x1b$(":
             code += value[match.end() : match.end() + 1]
         term, codec = _ESCAPES.get(code, ("", ""))
-        if term not in declared:
+        if not term or term not in declared:
             return None
         place, escape = match.start() + len(code), code if codec in _SEVEN_BIT else b""
     parts.append(_decoded(escape + value[place:], codec))

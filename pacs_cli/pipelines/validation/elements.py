@@ -33,6 +33,7 @@ _CHARSET, _PIXEL_DATA = 0x00080005, 0x7FE00010
 
 #: VR -> its two letters; what has none is not in it.
 _CODES = {vr: vr.encode() for vr in VRS}
+_NO_CODE = (-1, -1)
 
 #: Longer values are not kept with what is wrong with them.
 _SHORT = 64
@@ -148,7 +149,8 @@ class Pass:
             level.vrs[tag] = vr
         if level.explicit and not self._is_inflated:
             # the walk gives the dictionary's VR for one that is missing
-            first, second = _CODES.get(vr) or vr.encode()
+            # which may be one of several, as US or SS, and then no two letters
+            first, second = _CODES.get(vr) or (vr.encode() if len(vr) == 2 else _NO_CODE)
             if self._data[offset + 4] != first or self._data[offset + 5] != second:
                 self._findings.add("element-vr-missing", self._place(tag), "no VR")
         if size:

@@ -22,6 +22,7 @@ from pacs_cli.pipelines.deid.pixels import (
     suspicion,
 )
 from pacs_cli.pipelines.deid.policy import make_policy
+from pacs_cli.pixels.sandbox import Sandbox
 from tests.pipelines.deid.objects import released, worker
 from tests.pipelines.deid.pictures import pydicoms, save, save_dataset, ultrasound
 from tests.pixels.images import UID, convert, encoded, image, noise, samples
@@ -95,7 +96,8 @@ def blanked(dataset, box, syntax="explicit", outside=None):
     offset = next(each.offset for each in walk(data, encoding) if each.tag == 0x7FE00010)
     decision = PixelDecision("clean", "", outside, (box,) if box else ())
     values = pick(data, encoding, IMAGE_TAGS)
-    return blank(data[offset:], encoding, UID[syntax], values, decision)
+    with Sandbox() as sandbox:
+        return blank(data[offset:], encoding, UID[syntax], values, decision, sandbox)
 
 
 def test_planes_of_colours_are_each_blanked():
@@ -231,7 +233,8 @@ def test_extended_offset_table_says_where_frames_are_now():
     values = pick(data, EXPLICIT_LITTLE, IMAGE_TAGS)
     values |= {0x7FE00001: bytes(16), 0x7FE00002: bytes(16)}
     decision = PixelDecision("clean", "", None, (Box(0, 0, 32, 12),))
-    made = blank(data[offset:], EXPLICIT_LITTLE, UID["rle"], values, decision)
+    with Sandbox() as sandbox:
+        made = blank(data[offset:], EXPLICIT_LITTLE, UID["rle"], values, decision, sandbox)
     first, second = numpy.frombuffer(made.changes[0x7FE00001][12:], "<u8")
     start = 12 + 8
     assert first == 0
