@@ -61,8 +61,11 @@ def pictures(tmp_path_factory: pytest.TempPathFactory, pki: Pki) -> Path:
     issued.cert_chain_pems[0].write_to_path(folder / "trust.pem")
     issued.private_key_pem.write_to_path(folder / "trust.key")
     shutil.copy(pki.ca, folder / "ca.pem")
+    # a certificate with its key
+    both = pki.good.certificate.read_bytes() + pki.good.key.read_bytes()
+    (folder / "a.pem").write_bytes(both)
     (folder / "access.toml").write_text('default = "deny"\n')
-    for name in ("archive", "ws", "a"):
+    for name in ("archive", "ws"):
         shutil.copy(pki.good.certificate, folder / f"{name}.pem")
         shutil.copy(pki.good.key, folder / f"{name}.key")
     return folder
