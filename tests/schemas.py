@@ -19,18 +19,18 @@ ROOT = Path(__file__).parent.parent
 
 
 def command_of(arguments: Sequence[object]) -> str | None:
-    """Return the command of a command line, two words of a group's; None when it is not ours."""
-    words = [str(each) for each in arguments]
-    row = next((each for each in COMMANDS if words and each.name == words[0]), None)
-    if row is None:
-        return None
-    module = import_module(row.module)
-    names = [name for name, *_ in getattr(module, "COMMANDS", ())]
-    if not names:
-        return row.name
-    if len(words) > 1 and words[1] in names:
-        return f"{row.name} {words[1]}"
-    return f"{row.name} {getattr(module, 'DEFAULT', names[0])}"
+    """Return the command of a command line, all words of a group's; None when it is not ours."""
+    words, table, found = [str(each) for each in arguments], tuple(COMMANDS), ""
+    while table:
+        row = next((each for each in table if words and each[0] == words[0]), None)
+        if row is None:
+            return None
+        module = import_module(row[1])
+        found, words = f"{found} {row[0]}".strip(), words[1:]
+        table = tuple(getattr(module, "COMMANDS", ()))
+        if table and (not words or words[0] not in [name for name, *_ in table]):
+            words = [getattr(module, "DEFAULT", "") or table[0][0], *words]
+    return found
 
 
 @cache

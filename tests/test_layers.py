@@ -45,8 +45,10 @@ LAYERS: dict[str, set[str]] = {
         *("addresses", "config", "config_file", "options", "origins", "jobs", "receiving"),
         *("securing", "admitting", "observing", "report", "tables", "__init__"),
     },
-    "cli": {"errors", "helping", "platforms", "config", "habits", "options", "report", "commands"}
-    | {"__init__"},
+    "cli": {
+        *("errors", "helping", "platforms", "config", "habits", "options", "report", "commands"),
+        "__init__",
+    },
     "completions": set(),
     "generate": {"errors", "options", "report", "cli", "completions", "commands", "__init__"}
     | {"helping", "manual", "dicom", "pipelines", "jobs", "net"},

@@ -151,7 +151,8 @@ def store_answers() -> str:
     rows = [
         (0x0000, "C-ECHO, C-STORE", "the object is on the disk, or was held already, the same"),
         (0x0111, "C-STORE", "another object with this UID is held, and `--duplicate reject`"),
-        (scp.NOT_AUTHORIZED_SOP_CLASS, "any", "the SOP class is not that of the context"),
+        (0x0122, "any", "the SOP class is not that of the context"),
+        (scp.NOT_AUTHORIZED, "any", "who asks may not"),
         (scp.UNRECOGNIZED_OPERATION, "any", "the operation is not provided"),
         (0xA700, "C-STORE, C-FIND", "no room, less than `--min-free`, or the disk fails"),
         (retrieve_scp.UNABLE_TO_COUNT, "C-STORE, C-MOVE, C-GET", "the index cannot be used"),

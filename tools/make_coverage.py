@@ -159,17 +159,18 @@ def _whole(name: str, pieces: dict[str, Piece]) -> Piece:
     return whole
 
 
+@cache
+def _leaves() -> tuple[str, ...]:
+    """Return every command that is no group."""
+    return tuple(page.name for page in pages() if not page.commands)
+
+
 def _commands_in(words: set[str]) -> set[str]:
-    """Return the commands that are named, of a group with the second word."""
-    found = set()
-    for row in COMMANDS:
-        if row.name not in words:
-            continue
-        default, parts = _GROUPS.get(row.name, ("", []))
-        second = [part for part in parts if part in words]
-        if not parts:
-            found.add(row.name)
-        found |= {f"{row.name} {part}" for part in second or ([default] if default else [])}
+    """Return the commands of which all words are there; of a group without one its default."""
+    found = {name for name in _leaves() if words.issuperset(name.split())}
+    for group, (default, _) in _GROUPS.items():
+        if default and group in words and not any(f.startswith(f"{group} ") for f in found):
+            found.add(f"{group} {default}")
     return found
 
 
@@ -179,8 +180,7 @@ def _command_of_file(path: Path) -> set[str]:
     found = set()
     for row in COMMANDS:
         if name.startswith(row.name.replace("-", "_")):
-            found |= {f"{row.name} {part}" for part in _GROUPS.get(row.name, ("", []))[1]}
-            found |= set() if row.name in _GROUPS else {row.name}
+            found |= {name for name in _leaves() if name.split()[0] == row.name}
     return found
 
 
@@ -248,7 +248,7 @@ def untested() -> list[str]:
         f"{page.name} {option.names[-1]}"
         for page in pages()
         for option in page.options
-        if option.names and "--help" not in option.names and test_of(page, option) is None
+        if option.names and option.panel != "Help" and test_of(page, option) is None
     ]
 
 
@@ -292,7 +292,7 @@ def _row(page: Page, option: Option, wanted: dict[str, str]) -> str:
 
 
 def _section(page: Page, wanted: dict[str, str]) -> str:
-    options = [o for o in page.options if o.names and "--help" not in o.names]
+    options = [o for o in page.options if o.names and o.panel != "Help"]
     known = {name for option in options for name in option.names}
     text = f"## pacs {page.name}\n\n| option | promised | test | also in |\n|---|---|---|---|\n"
     text += "".join(_row(page, option, wanted) for option in options)

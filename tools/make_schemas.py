@@ -36,6 +36,8 @@ _SIMPLE: dict[str, dict[str, Any]] = {
     "number": {"type": "number", "minimum": 0},
     "bool": {"type": "boolean"},
     "null": {"type": "null"},
+    "scalar": {"type": ["string", "number", "boolean"]},
+    "object": {"type": "object"},
     "exit": {"enum": [int(code) for code in Exit if code]},
 }
 

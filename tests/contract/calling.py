@@ -17,6 +17,10 @@ def commands_with(option: str) -> list[str]:
     return [command for command, options in OPTIONS.items() if option in options]
 
 
+#: Those that call a peer; those of `config` only write down how.
+CALLERS = [command for command in commands_with("-aec") if not command.startswith("config")]
+
+
 def _keys(folder: Path) -> tuple[object, ...]:
     return ("-k", "StudyInstanceUID=1.2")
 
@@ -28,6 +32,7 @@ def _file(folder: Path) -> Path:
 #: Command -> what stands behind the peer; `folder` is empty.
 _REST: dict[str, Callable[[Path], tuple[object, ...]]] = {
     "echoscu": lambda folder: (),
+    "doctor": lambda folder: ("--no-probe",),
     "storescu": lambda folder: (_file(folder), "--retries", 0),
     "findscu": _keys,
     "movescu": lambda folder: (*_keys(folder), "--dest", "WS"),

@@ -65,8 +65,75 @@ class Place:
         scenario(self)
 
 
+def _configured(run: Place) -> None:
+    run.instead("config", "peers", "add", "it", run.peer)
+
+
 def echoscu(run: Place) -> None:
     run(run.peer)
+    run(run.peer, "--propose", "CT=implicit")
+    _configured(run)
+    run("--all")
+
+
+def doctor(run: Place) -> None:
+    run(run.peer)
+
+
+def config_init(run: Place) -> None:
+    run()
+
+
+def config_path(run: Place) -> None:
+    run()
+
+
+config_show = config_path
+
+
+def config_peers_list(run: Place) -> None:
+    _configured(run)
+    run()
+
+
+config_peers_test = config_peers_list
+
+
+def config_peers_add(run: Place) -> None:
+    run("it", run.peer)
+
+
+def config_peers_remove(run: Place) -> None:
+    _configured(run)
+    run("it")
+
+
+def _users(run: Place) -> tuple[object, ...]:
+    (run.folder / "passcode").write_text("made-up passcode\n")
+    return ("--file", run.folder / "users", "doe")
+
+
+def users_add(run: Place) -> None:
+    run(*_users(run), "--passcode-file", run.folder / "passcode")
+
+
+def users_remove(run: Place) -> None:
+    who = _users(run)
+    run.instead("users", "add", *who, "--passcode-file", run.folder / "passcode")
+    run(*who)
+
+
+def users_list(run: Place) -> None:
+    who = _users(run)
+    run.instead("users", "add", *who, "--passcode-file", run.folder / "passcode")
+    run(*who[:2])
+
+
+def completion_install(run: Place) -> None:
+    run("fish")
+
+
+completion_uninstall = completion_show = completion_install
 
 
 def storescu(run: Place) -> None:
@@ -114,6 +181,12 @@ def storescp(run: Place) -> None:
         run.instead("movescu", peer, *key, *moved)
         assert own.stop() == 0
     run.events += own.events
+    rules = run.folder / "access.toml"
+    rules.write_text('default = "deny"\n')
+    with pacs_storescp(run.folder / "strict", "--access", str(rules)) as strict:
+        assert run.pacs("echoscu", "127.0.0.1", strict.port).exit == 4
+        strict.stop()
+    run.events += strict.events
     (folder / "index.db").unlink()
     with pacs_storescp(folder) as again:
         again.stop()

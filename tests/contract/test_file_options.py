@@ -125,6 +125,14 @@ def test_report_has_the_objects_of_a_state_alone(place: Place, tmp_path: Path):
     assert place.pacs("send-batch", "report", job, "--only", "lost").exit == 2
 
 
+def test_peer_takes_the_place_of_another_when_it_is_said(pacs: Pacs):
+    peer = ("config", "peers", "add", "ward")
+    assert pacs(*peer, "WARD@127.0.0.1:104").exit == 0
+    assert pacs(*peer, "WARD@127.0.0.1:105").exit != 0
+    assert pacs(*peer, "WARD@127.0.0.1:105", "--replace").exit == 0
+    assert pacs("config", "peers", "list", "--json").json[0]["address"] == "127.0.0.1:105"
+
+
 # -- files -----------------------------------------------------------------------------------------
 
 

@@ -82,6 +82,14 @@ LISTINGS = {
     "index export": {"row"},
     "transcode": {"summary", "syntax"},
     "validate": {"summary", "rule"},
+    "config init": {"path"},
+    "config path": {"path"},
+    "config peers list": {"peer"},
+    "config peers add": {"peer"},
+    "config peers remove": {"removed"},
+    **{f"users {each}": {"user"} for each in ("add", "remove", "list")},
+    **{f"completion {each}": {"file"} for each in ("install", "uninstall")},
+    "completion show": {"script"},
 }
 
 

@@ -10,14 +10,12 @@ import pytest
 
 from pacs_cli.wire.pdu import AssociateRequest, decode_associate_rq
 from tests.conftest import Pacs
-from tests.contract.calling import call, commands_with
+from tests.contract.calling import CALLERS, call
 from tests.services.misbehaviour import read_all
 from tests.services.raw import read_pdu
 from tests.services.retrieving import accept, acting_each
 
 EVERY_COMMAND_WITH = ("-aec", "-aet", "--max-pdu", "-to", "-ta", "-td", "--timeout")
-
-CALLERS = commands_with("-aec")
 
 #: A-ASSOCIATE-RJ: permanent, by the user, no reason given.
 REJECTION = bytes([3, 0, 0, 0, 0, 4, 0, 1, 1, 1])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Pacs
-from tests.contract.calling import commands_with
+from tests.contract.calling import CALLERS, commands_with
 from tests.contract.scenarios import Place
 from tests.interop.peers import PACS, await_port, free_port, pacs_storescp
 from tests.support import CT
@@ -62,7 +62,7 @@ def test_log_file_has_each_line_of_stderr_with_the_time(command: str, place: Pla
     told = [line for result in place.results for line in result.stderr.splitlines()]
     logged = log.read_text().splitlines()
     assert [STAMPED.fullmatch(line)[1] for line in logged] == told
-    if command in commands_with("-aec"):
+    if command in CALLERS:
         assert any(line.startswith("-> A-ASSOCIATE-RQ") for line in told)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from pacs_cli.net.tls import TlsServer
 from tests.conftest import Pacs, Result
-from tests.contract.calling import call, commands_with
+from tests.contract.calling import CALLERS, call, commands_with
 from tests.interop.peers import pacs_storescp
 from tests.pki import Pki
 from tests.support import running_provider
@@ -20,7 +20,7 @@ EVERY_COMMAND_WITH = (
     *("--tls-min", "--tls-ciphers", "--tls-server-name", "--tls-anonymous"),
 )
 
-CALLERS = [command for command in commands_with("--tls") if command != "storescp"]
+SECURED = [command for command in commands_with("--tls") if command in CALLERS]
 SUITE = "ECDHE-ECDSA-AES128-GCM-SHA256"
 
 
@@ -44,7 +44,7 @@ def is_connected(done: Result) -> bool:
     return done.exit in (0, 5)
 
 
-@pytest.mark.parametrize("command", CALLERS)
+@pytest.mark.parametrize("command", SECURED)
 def test_certificates_are_those_of_the_options(command: str, pacs: Pacs, pki: Pki, tmp_path: Path):
     with running_provider(tls=TlsServer(pki.good.settings)) as running:
         peer = Peer(pacs, command, tmp_path, running.listener.port)
@@ -60,7 +60,7 @@ def test_certificates_are_those_of_the_options(command: str, pacs: Pacs, pki: Pk
         assert peer.call(*named, "pacs.example").exit == 3
 
 
-@pytest.mark.parametrize("command", CALLERS)
+@pytest.mark.parametrize("command", SECURED)
 def test_versions_and_suites_are_those_of_the_options(
     command: str, pacs: Pacs, pki: Pki, tmp_path: Path
 ):

@@ -61,6 +61,10 @@ def pictures(tmp_path_factory: pytest.TempPathFactory, pki: Pki) -> Path:
     issued.cert_chain_pems[0].write_to_path(folder / "trust.pem")
     issued.private_key_pem.write_to_path(folder / "trust.key")
     shutil.copy(pki.ca, folder / "ca.pem")
+    # a certificate with its key
+    both = pki.good.certificate.read_bytes() + pki.good.key.read_bytes()
+    (folder / "a.pem").write_bytes(both)
+    (folder / "access.toml").write_text('default = "deny"\n')
     for name in ("archive", "ws"):
         shutil.copy(pki.good.certificate, folder / f"{name}.pem")
         shutil.copy(pki.good.key, folder / f"{name}.key")
@@ -123,9 +127,13 @@ def _world(
     peers = {"pacs1": first, "pacs2": second, "pacs3": first, "ward": first}
     config.write_text("".join(f'[peers.{k}]\naddress = "{v}"\n' for k, v in peers.items()))
     monkeypatch.setenv("PACS_CONFIG", str(config))
+    # what is installed for a user goes here
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    monkeypatch.setenv("SHELL", "/bin/bash")
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name in ("route", "check"):
+    for name in ("route", "check", "source"):
         (programs / name).write_text("#!/bin/sh\n")
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(programs), prepend=":")
