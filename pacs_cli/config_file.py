@@ -52,6 +52,8 @@ TEMPLATE = """\
 # max_pdu = 16384
 # timeouts = { connect = 3 }
 # tls = { ca = "ca.pem" }             # or true; see docs/security.md; relative to this file
+# user = { name = "doe", pass_file = "doe.pass" }   # who we say that we are
+# max_associations = 4                # of send-batch and storescp --forward, all together
 
 # What `pacs storescp` takes when it is not told otherwise.
 # [archive]

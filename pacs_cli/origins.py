@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from pacs_cli import config as configuration
 from pacs_cli.config import Config, Peer
 from pacs_cli.options import (
     BUILT_IN_CALLED_AE_TITLE,
@@ -15,7 +15,7 @@ from pacs_cli.options import (
     layers,
     resolve_target,
 )
-from pacs_cli.securing import TlsOptions
+from pacs_cli.securing import TlsOptions, UserOptions
 
 #: In the order in which they count: that of `options.layers`.
 SOURCES = ("typed", "environment", "peer", "config", "built-in")
@@ -41,7 +41,21 @@ _TLS = {
     "is_anonymous": ("anonymous", "--tls-anonymous"),
 }
 
+#: The same of `user`.
+_USER = {
+    "name": ("name", "--user"),
+    "passcode_file": ("pass_file", "--user-pass-file"),
+    "kerberos": ("kerberos", "--kerberos"),
+    "saml": ("saml", "--saml"),
+    "jwt": ("jwt", "--jwt"),
+    "is_confirmed": ("response", "--user-response"),
+}
+
 _ARCHIVE = {"out": "out", "ae_title": "aet", "port": "port", "bind": "bind"}
+
+
+#: `configuration.Tls` or `configuration.User`, which are merged alike.
+_Part = Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +79,7 @@ def general(network: NetworkOptions, config: Config, environ: Mapping[str, str])
         value = getattr(config.archive, name)
         if value is not None:
             found.append(_configured(f"archive.{key}", value))
-    return found + list(_tls_of_file("archive", config.archive.tls))
+    return found + list(_table_of_file("archive.tls", _TLS, config.archive.tls))
 
 
 def of_peer(
@@ -73,6 +87,7 @@ def of_peer(
     port: int | None,
     network: NetworkOptions,
     tls: TlsOptions,
+    user: UserOptions,
     config: Config,
     environ: Mapping[str, str],
 ) -> list[Setting]:
@@ -80,7 +95,7 @@ def of_peer(
 
     raises  as `options.resolve_target`
     """
-    target = resolve_target(peer, port, network, config, tls)
+    target = resolve_target(peer, port, network, config, tls, user)
     known = config.peers.get(peer.peer)
     address = f"peers.{peer.peer}.address"
     place = Setting("host", target.host, "peer", address) if known else _typed("host", target.host)
@@ -93,12 +108,19 @@ def of_peer(
         _called(peer, known, target.called_ae_title),
         *_merged(network, config, known, environ),
     ]
-    return found + list(_tls_merged(tls.typed(), known))
+    most = known.max_associations if known else 0
+    if known and most:
+        where = f"peers.{known.name}.max_associations"
+        found.append(Setting("max_associations", most, "peer", where))
+    secured, named = (known.tls, known.user) if known else (None, None)
+    prefix = f"peers.{known.name}." if known else ""
+    found += _table_merged("tls", _TLS, tls.typed(), secured, prefix)
+    return found + list(_table_merged("user", _USER, user.typed(), named, prefix))
 
 
 def peer_table(peer: Peer) -> dict[str, object]:
     """Return all that can be set for a peer, None where nothing is."""
-    settings, tls = peer.settings, peer.tls
+    settings = peer.settings
     table: dict[str, object] = {
         "address": peer.address,
         "aet": peer.called_ae_title,
@@ -106,11 +128,14 @@ def peer_table(peer: Peer) -> dict[str, object]:
         "connect_timeout": settings.connect_timeout,
         "acse_timeout": settings.acse_timeout,
         "dimse_timeout": settings.dimse_timeout,
-        "tls": tls is not None,
+        "max_associations": peer.max_associations or None,
+        "tls": peer.tls is not None,
+        "user": peer.user is not None,
     }
-    for name, (key, _) in _TLS.items():
-        value = getattr(tls, name, None)
-        table[f"tls_{key}"] = str(value) if isinstance(value, Path) else value
+    for prefix, names, part in (("tls", _TLS, peer.tls), ("user", _USER, peer.user)):
+        for name, (key, _) in names.items():
+            value = getattr(part, name, None)
+            table[f"{prefix}_{key}"] = str(value) if isinstance(value, Path) else value
     return table
 
 
@@ -145,22 +170,24 @@ def _merged(
         yield Setting(key, getattr(every[source], name), source, where[source])
 
 
-def _tls_merged(typed: configuration.Tls | None, known: Peer | None) -> Iterator[Setting]:
-    of_peer = known.tls if known else None
+def _table_merged(
+    key: str, names: Mapping[str, tuple[str, str]], typed: _Part, of_peer: _Part, prefix: str
+) -> Iterator[Setting]:
+    """Yield what is typed and configured of `tls` or `user`; `prefix` is of the peer's keys."""
     if typed is None and of_peer is None:
-        yield Setting("tls", False, "built-in")
+        yield Setting(key, False, "built-in")
         return
-    used = (typed or configuration.Tls()).over(of_peer or configuration.Tls())
-    source = "typed" if of_peer is None else "peer"
-    yield Setting("tls", True, source, f"peers.{known.name}.tls" if known and of_peer else "--tls")
-    for name, (key, option) in _TLS.items():
+    used = typed if of_peer is None else of_peer if typed is None else typed.over(of_peer)
+    where = f"--{key}" if of_peer is None else f"{prefix}{key}"
+    yield Setting(key, True, "typed" if of_peer is None else "peer", where)
+    for name, (own, option) in names.items():
         value = getattr(used, name)
         if value is None:
             continue
         if typed is not None and getattr(typed, name) is not None:
-            yield Setting(f"tls.{key}", value, "typed", option)
-        elif known is not None:
-            yield Setting(f"tls.{key}", value, "peer", f"peers.{known.name}.tls.{key}")
+            yield Setting(f"{key}.{own}", value, "typed", option)
+        else:
+            yield Setting(f"{key}.{own}", value, "peer", f"{prefix}{key}.{own}")
 
 
 def _of_file(peer: Peer) -> Iterator[Setting]:
@@ -172,17 +199,22 @@ def _of_file(peer: Peer) -> Iterator[Setting]:
         value = getattr(peer.settings, name)
         if value is not None:
             yield _configured(f"{prefix}.{key}", value)
-    yield from _tls_of_file(prefix, peer.tls)
+    if peer.max_associations:
+        yield _configured(f"{prefix}.max_associations", peer.max_associations)
+    yield from _table_of_file(f"{prefix}.tls", _TLS, peer.tls)
+    yield from _table_of_file(f"{prefix}.user", _USER, peer.user)
 
 
-def _tls_of_file(prefix: str, tls: configuration.Tls | None) -> Iterator[Setting]:
-    if tls is None:
+def _table_of_file(
+    key: str, names: Mapping[str, tuple[str, str]], part: object
+) -> Iterator[Setting]:
+    if part is None:
         return
-    yield _configured(f"{prefix}.tls", True)
-    for each in fields(tls):
-        value = getattr(tls, each.name)
+    yield _configured(key, True)
+    for name, (own, _) in names.items():
+        value = getattr(part, name)
         if value is not None:
-            yield _configured(f"{prefix}.tls.{_TLS[each.name][0]}", value)
+            yield _configured(f"{key}.{own}", value)
 
 
 def _configured(key: str, value: object) -> Setting:

@@ -197,12 +197,9 @@ class UserOptions:
         ),
     ] = False
 
-    def identity(self, known: configuration.User | None = None) -> UserIdentity | None:
-        """Return what was typed, filled from a configuration; None when neither names anybody.
-
-        raises  UsageError when it is nobody or several, or a file cannot be used
-        """
-        typed = configuration.User(
+    def typed(self) -> configuration.User | None:
+        """Return what was typed; None when nothing was."""
+        user = configuration.User(
             self.name,
             self.passcode_file,
             self.kerberos,
@@ -210,9 +207,18 @@ class UserOptions:
             self.jwt,
             self.is_confirmed or None,
         )
-        if known is None and typed == configuration.User():
+        return None if user == configuration.User() else user
+
+    def identity(self, known: configuration.User | None = None) -> UserIdentity | None:
+        """Return what was typed, filled from a configuration; None when neither names anybody.
+
+        raises  UsageError when it is nobody or several, or a file cannot be used
+        """
+        typed = self.typed()
+        if known is None and typed is None:
             return None
-        return _identity(typed.over(known or configuration.User()))
+        nobody = configuration.User()
+        return _identity((typed or nobody).over(known or nobody))
 
 
 def _identity(user: configuration.User) -> UserIdentity:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pacs_cli.addresses import Place, bracketed
+from pacs_cli.commands.identifying import secret_tables
 from pacs_cli.commands.naming import Name, reserved_words
 from pacs_cli.config import load
 from pacs_cli.errors import Exit, UsageError
-from pacs_cli.net.tls import TlsClient
 from pacs_cli.options import (
     CalledAet,
     NetworkOptions,
@@ -23,7 +22,7 @@ from pacs_cli.options import (
     typed_settings,
 )
 from pacs_cli.report import Report
-from pacs_cli.securing import TlsOptions
+from pacs_cli.securing import TlsOptions, UserOptions
 
 EXAMPLES = (
     ("pacs config peers add ward WARD@10.0.0.5:104", "address and AE title"),
@@ -35,9 +34,10 @@ CONFORMANCE = "None: it calls nobody."
 
 def add(
     context: typer.Context,
-    name: Name,
+    peer_name: Name,
     network: NetworkOptions,
     tls: TlsOptions,
+    user: UserOptions,
     output: OutputOptions,
     address: Annotated[
         str, typer.Argument(metavar="ADDRESS", help="HOST, HOST:PORT or AET@HOST:PORT.")
@@ -55,20 +55,21 @@ def add(
 ) -> Exit:
     """Write a peer into the configuration file, which is made if there is none.
 
-    What was in the file stays as it is, comments and order included. Files of TLS are written with
-    their whole path.
+    What was in the file stays as it is, comments and order included. Files of TLS and of a user
+    are written with their whole path.
     """
     from pacs_cli.config_file import add_peer, check_name, required_path
     from pacs_cli.origins import peer_table
 
     report = Report.for_output(output)
-    check_name(name, reserved_words(context))
+    check_name(peer_name, reserved_words(context))
     path = required_path(os.environ)
     place = typed_place(PeerOptions(address, called_ae_title), port)
-    table = _table(place, port, called_ae_title, network, tls)
-    add_peer(path, name, table, replace)
-    report.record("peer", {"name": name, **peer_table(load(os.environ).peers[name])})
-    report.line(f"{name} is {table['address']} in {path}; try it with: pacs doctor {name}")
+    table = _table(place, port, called_ae_title, network)
+    table.update(secret_tables(tls, user))
+    add_peer(path, peer_name, table, replace)
+    report.record("peer", {"name": peer_name, **peer_table(load(os.environ).peers[peer_name])})
+    report.line(f"{peer_name} is {table['address']} in {path}; try it with: pacs doctor {peer_name}")
     return Exit.OK
 
 
@@ -77,7 +78,6 @@ def _table(
     port: int | None,
     called_ae_title: str | None,
     network: NetworkOptions,
-    tls: TlsOptions,
 ) -> dict[str, object]:
     number = port or place.port
     if number is None:
@@ -106,33 +106,4 @@ def _table(
             for key, value in times.items()
             if value is not None
         }
-    if secured := _tls_table(tls):
-        table["tls"] = secured
     return table
-
-
-def _tls_table(tls: TlsOptions) -> bool | dict[str, object]:
-    typed = tls.typed()
-    if typed is None:
-        return False
-    values: dict[str, object] = {
-        "ca": typed.ca,
-        "cert": typed.certificate,
-        "key": typed.key,
-        "key_pass_file": typed.passphrase_file,
-        "min": typed.minimum,
-        "ciphers": typed.ciphers,
-        "server_name": typed.server_name,
-        "anonymous": typed.is_anonymous,
-    }
-    # relative to the file they would be other files
-    written = {
-        key: str(value.expanduser().absolute()) if isinstance(value, Path) else value
-        for key, value in values.items()
-        if value is not None
-    }
-    # the files have to be there, and fit, before they are written down
-    settings = tls.settings()
-    if settings is not None:
-        TlsClient(settings)
-    return written or True

@@ -11,7 +11,7 @@ from pacs_cli import config as configuration
 from pacs_cli.errors import Exit, UsageError
 from pacs_cli.options import CalledAet, NetworkOptions, OutputOptions, PeerOptions, Port
 from pacs_cli.report import Report
-from pacs_cli.securing import TlsOptions
+from pacs_cli.securing import TlsOptions, UserOptions
 
 EXAMPLES = (
     ("pacs config show", "everything, and where it comes from"),
@@ -26,6 +26,7 @@ _COLUMNS = ("key", "value", "source", "where")
 def show(
     network: NetworkOptions,
     tls: TlsOptions,
+    user: UserOptions,
     output: OutputOptions,
     peer: Annotated[
         str,
@@ -50,9 +51,9 @@ def show(
     config = configuration.load(os.environ)
     if peer:
         options = PeerOptions(peer, called_ae_title)
-        found = of_peer(options, port, network, tls, config, os.environ)
-    elif called_ae_title is not None or tls.typed() is not None:
-        raise UsageError("AE title of a peer and TLS are of one peer; write which, as PEER")
+        found = of_peer(options, port, network, tls, user, config, os.environ)
+    elif any(each is not None for each in (called_ae_title, tls.typed(), user.typed())):
+        raise UsageError("AE title of a peer, TLS and user are of one peer; write which, as PEER")
     else:
         found = general(network, config, os.environ)
     for each in found:

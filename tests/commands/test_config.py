@@ -230,3 +230,22 @@ def test_config_runs_as_a_program(tmp_path: Path):
     assert run("peers", "add", "ward", "h:1").returncode == 0
     assert 'address = "h:1"' in path.read_text()
     assert run("peers", "ad").stderr.startswith("pacs config peers: no such command ad; did you")
+
+
+def test_peer_keeps_who_we_say_that_we_are(pacs, tmp_path, monkeypatch):
+    config, passcode = tmp_path / "config.toml", tmp_path / "doe.pass"
+    passcode.write_text("made up\n")
+    monkeypatch.setenv("PACS_CONFIG", str(config))
+    words = ("config", "peers", "add", "ward", "WARD@10.0.0.5:104", "--user", "doe")
+    done = pacs(*words, "--user-pass-file", passcode, "--json")
+    assert done.exit == 0, done
+    (record,) = [each for each in done.json if each["type"] == "peer"]
+    assert (record["user_name"], record["user_pass_file"]) == ("doe", str(passcode))
+    assert "made up" not in config.read_text()
+    shown = {each["key"]: each for each in pacs("config", "show", "ward", "--json").json[:-1]}
+    assert shown["user.name"]["value"] == "doe"
+    assert shown["user.name"]["where"] == "peers.ward.user.name"
+    typed = pacs("config", "show", "ward", "--user", "roe", "--json").json
+    assert [each["source"] for each in typed if each.get("key") == "user.name"] == ["typed"]
+    refused = pacs("config", "peers", "add", "other", "10.0.0.5:104", "--user-pass-file", passcode)
+    assert refused.exit == 2
