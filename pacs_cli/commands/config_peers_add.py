@@ -69,7 +69,9 @@ def add(
     table.update(secret_tables(tls, user))
     add_peer(path, peer_name, table, replace)
     report.record("peer", {"name": peer_name, **peer_table(load(os.environ).peers[peer_name])})
-    report.line(f"{peer_name} is {table['address']} in {path}; try it with: pacs doctor {peer_name}")
+    report.line(
+        f"{peer_name} is {table['address']} in {path}; try it with: pacs doctor {peer_name}"
+    )
     return Exit.OK
 
 
