@@ -44,6 +44,12 @@ ENVIRONMENT = (
     ("NO_COLOR", "When it is not empty, no colour is shown.", "--json"),
     ("TERM", "When it is dumb, neither colour nor a bar is shown.", "--json"),
     ("COLUMNS", "Columns of help and tables, instead of those of the terminal.", ""),
+    (
+        "XDG_STATE_HOME",
+        "Where the places at peers are counted that have max_associations, ~/.local/state by "
+        "default.",
+        "--state",
+    ),
     ("XDG_DATA_HOME", "Where files of this user are, ~/.local/share by default.", "install"),
 )
 

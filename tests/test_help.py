@@ -32,6 +32,8 @@ _OTHER_MEANING = {
     "--bind": "the address of a receiver, or of the one that movescu starts",
     "--level": "of a match, and of a row",
     "--limit": "of matches and of objects",
+    "--db": "of what is asked, and of what is to be sent",
+    "--receive": "what movescu moves, or what send-batch fetches",
     "--propose": "of echoscu instead of an echo, of storescu beside what the files need",
     "--only": "states of a job, or elements of a file",
     "--dry-run": "each command says what it would do",

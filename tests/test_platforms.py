@@ -16,7 +16,7 @@ from pacs_cli.jobs import file as job_file
 from pacs_cli.net import channel, listener
 from pacs_cli.net.tls import TlsServer
 from pacs_cli.pipelines.deid import output
-from pacs_cli.pixels import workers
+from pacs_cli.pixels import bounds
 from tests import samples
 from tests.conftest import Pacs
 from tests.pki import Pki
@@ -80,7 +80,11 @@ def test_helpers_are_started_anew_where_there_is_no_fork(
         lambda process: (started.append(process), start(process))[1],
     )
     result = pacs(*command.split(), many, *rest, "-q")
-    assert (result.exit, result.stderr) == (0, "")
+    # what decodes is bounded by the system on Linux alone
+    said = "does not bound the memory of a process" if command in ("transcode", "anonymize") else ""
+    assert result.exit == 0
+    assert said in result.stderr
+    assert result.stderr.count("\n") == bool(said)
     assert len(started) >= 1
 
 
@@ -171,7 +175,7 @@ def test_archives_indexes_and_jobs_do_without_locks(
 def test_limits_of_a_process_are_optional(pacs: Pacs, scans: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "resource", None)
     listener._allow_descriptors()
-    workers._bound_memory()
+    bounds.bound_memory()
     with running_provider() as running:
         assert pacs("storescu", "127.0.0.1", running.listener.port, scans).exit == 0
 

@@ -26,7 +26,7 @@ class BatchOptions:
             min=1,
             max=64,
             help="At most N associations at once to each destination. [default: 1]",
-            rich_help_panel="Pace",
+            rich_help_panel="Job",
         ),
     ] = None
     retries: Annotated[
@@ -74,8 +74,7 @@ class BatchOptions:
         typer.Option(
             "--window",
             metavar="HH:MM-HH:MM",
-            help="Send between these hours only, local time, as 22:00-06:00; outside them the "
-            "command waits. Can be repeated.",
+            help="Send between these hours only, local time, as 22:00-06:00. Can be repeated.",
             rich_help_panel="Pace",
         ),
     ] = None
@@ -114,7 +113,7 @@ class BatchOptions:
             max=65535,
             help="Listen here for peers that report over associations of their own; they must "
             "know our AE title, address and this port.",
-            rich_help_panel="Proof",
+            rich_help_panel="Commitment",
         ),
     ] = None
     commit_bind: Annotated[
@@ -123,7 +122,7 @@ class BatchOptions:
             "--commit-bind",
             metavar="ADDRESS",
             help="Listen for them on this address. [default: 127.0.0.1]",
-            rich_help_panel="Proof",
+            rich_help_panel="Commitment",
         ),
     ] = None
     commit_timeout: Annotated[
@@ -132,7 +131,7 @@ class BatchOptions:
             "--commit-timeout",
             metavar="SECONDS",
             help="Wait this long for each report, of up to 500 objects. [default: 60]",
-            rich_help_panel="Proof",
+            rich_help_panel="Commitment",
         ),
     ] = None
 

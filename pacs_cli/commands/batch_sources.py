@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pacs_cli.dicom.query import Query
     from pacs_cli.pipelines.files import Found, Passed
 
-_PANEL = "Query"
+_PANEL = "Source"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pacs_cli.commands.batch_fetch import announce, indexed
 from pacs_cli.commands.batch_options import BatchOptions
 from pacs_cli.commands.batch_run import Run
 from pacs_cli.commands.batch_sources import SourceOptions, found_files
-from pacs_cli.commands.batching import address
+from pacs_cli.commands.batching import send_to
 from pacs_cli.commands.change_options import ChangeOptions
 from pacs_cli.commands.changing import agreed, changes_of
 from pacs_cli.commands.fixing import say_unused
@@ -75,8 +75,7 @@ def start(
         typer.Option(
             "--to",
             metavar="PEER",
-            help="Send everything to this peer too, HOST:PORT, AET@HOST:PORT or a configured one. "
-            "Can be repeated.",
+            help="Send everything to this peer too. Can be repeated.",
             rich_help_panel="Job",
         ),
     ] = None,
@@ -84,8 +83,8 @@ def start(
         list[str] | None,
         typer.Argument(
             metavar="[PORT] PATH...",
-            help="Files, folders and DICOMDIRs to send, - for a list of them on stdin; a first "
-            "one made of digits is the peer's TCP port.",
+            help="Files, folders and DICOMDIRs to send, - for a list on stdin; a first one of "
+            "digits is the TCP port.",
             show_default=False,
         ),
     ] = None,
@@ -101,19 +100,14 @@ def start(
     port, typed = split_port(paths or [])
     source.check(has_files=bool(typed) or files.from_file is not None)
     wanted = {peer.peer: (peer, port), **{each: (PeerOptions(each), None) for each in to or ()}}
-    for each, its_port in wanted.values():
-        # before anything is made: a wrong address is to be told at once
+    for each, its_port in wanted.values():  # a wrong address is to be told at once
         resolve_target(each, its_port, network)
     options, changed, fetched = batch.typed(), changing.kept(), source.kept(network)
     # and a wrong table of fixes, before there is a job
     changes_of(changed)
     with JobFile(state) as job:
         job.hold()
-        known = {name for _, name, _ in job.destinations()}
-        if known and known != set(wanted):
-            raise UsageError(f"the job {state} sends to {', '.join(sorted(known))}; use another")
-        for name, (each, its_port) in wanted.items():
-            job.add_destination(name, address(each, its_port, network))
+        send_to(job, wanted, network)
         is_new = not job.counts()
         if not is_new and (fetched is None) is not (job.get("source") is None):
             raise UsageError(f"the job {state} has its objects from elsewhere; use another job")
@@ -123,10 +117,10 @@ def start(
         job.put({"options": options, "changes": kept, "wish": "run", "source": fetched})
         if fetched is not None:
             announce(report, job, source.meant())
-        elif source.db:
-            _plan(report, job, indexed(report, source.db, source.meant()), changes)
         else:
-            _plan(report, job, found_files(typed, files), changes)
+            db, meant = source.db, source.meant
+            found = indexed(report, db, meant()) if db else found_files(typed, files)
+            _plan(report, job, found, changes)
         say_unused(report, job)
         return Run(report, job, changes, knows_all=is_new).to_its_end()
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pacs_cli.commands.batch_options import RETRIES
-from pacs_cli.errors import Exit
+from pacs_cli.errors import Exit, UsageError
 from pacs_cli.options import NetworkOptions, PeerOptions, resolve_target
 
 if TYPE_CHECKING:
@@ -84,3 +84,14 @@ EXIT_OF = {
     "missing": Exit.PEER_FAILED,
     "source": Exit.PEER_FAILED,
 }
+
+
+def send_to(
+    job: JobFile, wanted: Mapping[str, tuple[PeerOptions, int | None]], network: NetworkOptions
+) -> None:
+    """Give the job its destinations; UsageError when it has others."""
+    known = {name for _, name, _ in job.destinations()}
+    if known and known != set(wanted):
+        raise UsageError(f"the job {job.path} sends to {', '.join(sorted(known))}; use another")
+    for name, (each, port) in wanted.items():
+        job.add_destination(name, address(each, port, network))

@@ -11,7 +11,7 @@ import typer
 
 from pacs_cli.errors import UsageError
 
-_PANEL = "Changes on the way"
+_PANEL = "Changes in a job"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class ChangeOptions:
         typer.Option(
             "--save-key",
             metavar="FILE",
-            help="Make a key, and keep it in this new file.",
+            help="Keep the key in a new file.",
             rich_help_panel=_PANEL,
         ),
     ] = None

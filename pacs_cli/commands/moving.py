@@ -72,7 +72,7 @@ class MoveOptions:
         typer.Option(
             "--wait",
             metavar="SECONDS",
-            help="Wait this long for each object that the peer says it has sent to us.",
+            help="Wait this long for each object that the peer says it has sent.",
             rich_help_panel="Retrieval",
         ),
     ] = 5.0

@@ -34,8 +34,8 @@ class KeyOptions:
         typer.Option(
             "--query",
             metavar="FILE",
-            help="Take keys from a DICOM file, DICOM JSON, or text with one on each line; those of "
-            "-k count before them.",
+            help="Take keys from a DICOM file, DICOM JSON, or text with one on each line; -k "
+            "counts first.",
             rich_help_panel=_PANEL,
         ),
     ] = None

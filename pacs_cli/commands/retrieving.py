@@ -35,8 +35,8 @@ class RetrieveOptions:
         typer.Option(
             "--from-file",
             metavar="FILE",
-            help="Retrieve what this list says, - reads it from stdin: a line of findscu --json, "
-            "or UIDs of study, series and instance as far down as is wanted.",
+            help="Retrieve what this list says, - for stdin: lines of findscu --json, or UIDs of "
+            "study, series and instance.",
             rich_help_panel="Query",
         ),
     ] = None

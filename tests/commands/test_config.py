@@ -90,6 +90,7 @@ def test_show_of_a_peer_is_what_a_command_would_use(pacs: Pacs, ward: Path):
         "tls": (True, "peer", "peers.ward.tls"),
         "tls.min": ("1.3", "typed", "--tls-min"),
         "tls.server_name": ("w", "peer", "peers.ward.tls.server_name"),
+        "user": (False, "built-in", ""),
     }
 
 

@@ -211,7 +211,7 @@ def test_archives_of_the_field_are_fetched_from(
     is_moved,
 ):
     receive = free_port()
-    options = ("--receive", receive) if is_moved else ()
+    options = ("--receive", receive, "--receive-bind", "127.0.0.1") if is_moved else ()
     with (
         (make or ours)(tmp_path / "source", {"MOVER": receive}) as source,
         running_provider() as running,

@@ -183,7 +183,8 @@ def storescp(run: Place) -> None:
     run.events += own.events
     rules = run.folder / "access.toml"
     rules.write_text('default = "deny"\n')
-    with pacs_storescp(run.folder / "strict", "--access", str(rules)) as strict:
+    metrics = ("--metrics", str(free_port()))
+    with pacs_storescp(run.folder / "strict", "--access", str(rules), *metrics) as strict:
         assert run.pacs("echoscu", "127.0.0.1", strict.port).exit == 4
         strict.stop()
     run.events += strict.events
@@ -218,7 +219,13 @@ def send_batch_status(run: Place) -> None:
     run(_start(run))
 
 
-send_batch_report = send_batch_retry_failed = send_batch_status
+send_batch_retry_failed = send_batch_status
+
+
+def send_batch_report(run: Place) -> None:
+    table = run.folder / "fixes.csv"
+    table.write_text("PatientID,new:PatientID\nTEST-1,TEST-2\n")
+    run(_start(run, "--fixes", table))
 
 
 def send_batch_pause(run: Place) -> None:

@@ -64,6 +64,9 @@ def pictures(tmp_path_factory: pytest.TempPathFactory, pki: Pki) -> Path:
     # a certificate with its key
     both = pki.good.certificate.read_bytes() + pki.good.key.read_bytes()
     (folder / "a.pem").write_bytes(both)
+    (folder / "doe.pass").write_text("made-up-passcode\n")
+    (folder / "token").write_text("made.up.token\n")
+    (folder / "merged.csv").write_text("PatientID,new:PatientID\nMADE-UP,TEST-1\n")
     (folder / "access.toml").write_text('default = "deny"\n')
     for name in ("archive", "ws"):
         shutil.copy(pki.good.certificate, folder / f"{name}.pem")

@@ -50,7 +50,7 @@ def told() -> Iterator[object]:
             line.strip().removeprefix("$ ") for block in blocks for line in block.split("\n")
         ):
             # a line with ... is of the form of a command
-            if re.match(r"pacs |find ", line) and "..." not in line:
+            if re.match(r"pacs |find /", line) and "..." not in line:
                 lines.setdefault(line, path.stem)
     # twelve seconds, which the tests of demo take already
     del lines["pacs demo"]
@@ -103,6 +103,9 @@ CODES = {
     "pacs users add --file users doe": 2,
     "pacs users add --file users doe                 # asks for the passcode, twice": 2,
     "pacs users add --file users doe --passcode-file -": 2,
+    # of that patient and that year pacs1 has nothing here
+    "pacs send-batch pacs2 --from-peer pacs1 -k PatientID=T1 --state a.job": 6,
+    "pacs send-batch pacs2 --from-peer pacs1 -k StudyDate=20240101-20241231 --state move.job": 6,
     "pacs diff before.dcm after.dcm": 1,
     "pacs diff before.dcm after.dcm --ignore 0008,0012,InstanceCreationTime,private": 1,
     "pacs diff original.dcm lossy.dcm --pixels --tolerance 3": 1,

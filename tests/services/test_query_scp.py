@@ -26,7 +26,7 @@ from pacs_cli.archive.handler import Archive, open_archive
 from pacs_cli.archive.library import ArchiveLibrary
 from pacs_cli.dicom.identifier import encode_identifier
 from pacs_cli.errors import AssociationAborted, PeerProtocolError
-from pacs_cli.net.channel import Address, Wakeup
+from pacs_cli.net.channel import Connection, Wakeup
 from pacs_cli.net.target import Target, Timeouts
 from pacs_cli.services import scu
 from pacs_cli.services.query_scp import MAX_IDENTIFIER, QueryRetrieve
@@ -480,15 +480,15 @@ def unreachable(is_waiting: Callable[[], None]) -> Iterator[Target]:
                 sock = stack.enter_context(socket.socket())
                 sock.setblocking(False)
                 sock.connect_ex(address)
-            connect = scu.connect
+            call = scu.call
 
-            def told(target: Target, addresses: list[Address]) -> socket.socket:
+            def told(target: Target) -> Connection:
                 if target.called_ae_title == "BAD":
                     is_waiting()
-                return connect(target, addresses)
+                return call(target)
 
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(scu, "connect", told)
+                patch.setattr(scu, "call", told)
                 yield Target("bad", *address)
 
 

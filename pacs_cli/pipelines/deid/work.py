@@ -175,7 +175,7 @@ class Worker:
 
     def __post_init__(self) -> None:
         self._made: set[Path] = set()
-        self._folders: dict[tuple[str, str, str], Path] = {}
+        self._folders: dict[tuple[Path, str, str, str], Path] = {}
         self._told: tuple[bytes, tuple[Needle, ...]] = (b"", ())
         self._cleaner: ContentCleaner | None = None
         self._has_cleaner = False
@@ -511,12 +511,12 @@ class Worker:
         study, series, instance = (identity[tag] for tag in (_STUDY, _SERIES, _SOP_INSTANCE))
         first = subject.pseudonym if settings.names == "pseudonym" else ""
         out = settings.out or Path()
-        folder = self._folders.get((first, study, series))
+        folder = self._folders.get((out, first, study, series))
         if folder is None:
             if len(self._folders) >= _MOST_PATIENTS:
                 self._folders.clear()
             folder = out.joinpath(*filter(None, (_name(first), study, series)))
-            self._folders[first, study, series] = folder
+            self._folders[out, first, study, series] = folder
         return folder / f"{instance}.dcm"
 
     def _mapping(self, done: Rewritten, subject: Subject) -> tuple[tuple[str, ...], ...]:
