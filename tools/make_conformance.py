@@ -131,7 +131,7 @@ def accepted() -> str:
 
 def rejections() -> str:
     """Rejections, those we give marked."""
-    given = {(1, 2), (1, 3), (1, 7), (2, 2), (3, 2)}
+    given = {(1, 2), (1, 3), (1, 7), (2, 1), (2, 2), (3, 1), (3, 2)}
     return table(
         ("source", "reason", "given", "in words"),
         [
@@ -264,7 +264,11 @@ def security() -> str:
             ("versions", ", ".join(f"TLS {each}" for each in VERSIONS)),
             ("suites of TLS 1.2", ", ".join(SUITES)),
             ("authentication", "mutual unless `--tls-anonymous`; the host name is checked"),
-            ("application level", "AE titles and addresses (`--allow`, `--check-called`)"),
+            (
+                "application level",
+                "AE titles and addresses (`--allow`, `--check-called`), users (`--users`), and "
+                "roles by title, address, certificate and user (`--access`)",
+            ),
             ("attribute confidentiality", "PS3.15 Annex E: [profiles](anonymize.md)"),
         ],
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -99,7 +101,6 @@ def test_command_line_gives_the_output_that_is_shown(line: str, output: str, wor
 CODES = {
     "pacs doctor ward --tls-ca ca.pem --json": 3,
     "pacs doctor ARCHIVE@10.0.0.5:2762 --tls-ca ca.pem": 3,
-    # nobody types a passcode here
     "pacs users add --file users doe": 2,
     "pacs users add --file users doe                 # asks for the passcode, twice": 2,
     "pacs users add --file users doe --passcode-file -": 2,
@@ -117,6 +118,20 @@ CODES = {
 }
 
 
+@pytest.fixture
+def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody types a passcode, also where the tests are run in a terminal."""
+    open_file = os.open
+
+    def refused(path: str, *rest: int, **more: int) -> int:
+        if path == "/dev/tty":
+            raise OSError(errno.ENXIO, "no terminal")
+        return open_file(path, *rest, **more)
+
+    monkeypatch.setattr(os, "open", refused)
+
+
+@pytest.mark.usefixtures("no_terminal")
 @pytest.mark.parametrize("line", [*told()])
 def test_command_line_runs(line: str, examples: World):
     prepare(line, examples)
