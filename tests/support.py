@@ -154,3 +154,11 @@ def misbehaving_peer(act: Callable[[socket.socket], None]) -> Iterator[Target]:
         port = listener.getsockname()[1]
         yield Target("bad", "127.0.0.1", port, timeouts=Timeouts(2, 0.3, 0.3))
         thread.join()
+
+
+def end_resource_tracker() -> None:
+    """End what multiprocessing starts once and keeps: a child that is nobody's here."""
+    from multiprocessing import resource_tracker
+
+    if resource_tracker._resource_tracker._fd is not None:
+        resource_tracker._resource_tracker._stop()

@@ -6,8 +6,6 @@ import errno
 import multiprocessing.context
 import os
 import sys
-from collections.abc import Iterator
-from multiprocessing import resource_tracker
 from pathlib import Path
 
 import pytest
@@ -57,14 +55,6 @@ def test_processors_are_counted_where_nobody_knows_which_may_be_used(
     assert pacs(*command.split(), scans, *more).exit in (0, 1)
 
 
-@pytest.fixture
-def no_tracker() -> Iterator[None]:
-    """What multiprocessing starts beside processes that are no copies would stay for good."""
-    yield
-    resource_tracker._resource_tracker._stop()
-
-
-@pytest.mark.usefixtures("no_tracker")
 @pytest.mark.parametrize("command", ["index add", "validate", "anonymize", "transcode"])
 def test_helpers_are_started_anew_where_there_is_no_fork(
     command: str, pacs: Pacs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

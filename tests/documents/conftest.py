@@ -98,14 +98,14 @@ def archives(folder: Path, scans: Path | None = None) -> Iterator[dict[str, str]
             }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator[dict[str, str]]:
     """Addresses of documents -> those of archives that hold the scans and nothing else."""
     with archives(tmp_path_factory.mktemp("archives"), template / "scans") as made:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def other_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The same of archives that hold whatever the examples send."""
     with archives(tmp_path_factory.mktemp("others")) as made:

@@ -36,7 +36,7 @@ from pacs_cli.services.serving import (
     StoreOutcome,
     StoreRequest,
 )
-from tests.support import CT, EXPLICIT
+from tests.support import CT, EXPLICIT, end_resource_tracker
 
 VALUES = {
     "path": "/archive/my studies/1.2/1.3/1.4.dcm",
@@ -283,6 +283,7 @@ def open_descriptors() -> int:
 
 def test_burst_is_run_whole_and_leaves_nothing_behind(tmp_path):
     gc.collect()
+    end_resource_tracker()
     descriptors, threads = open_descriptors(), threading.active_count()
     hooks = Running(tmp_path, on_instance=instance_hook(f"mkdir {tmp_path}/{{SOPInstanceUID}}"))
     for number in range(100):

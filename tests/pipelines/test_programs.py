@@ -14,6 +14,7 @@ import pytest
 
 from pacs_cli.net.channel import Wakeup
 from pacs_cli.pipelines.programs import OUTPUT_LIMIT, Ended, run_program
+from tests.support import end_resource_tracker
 
 
 def sh(script: str, *arguments: object, seconds: float = 60, cut: Wakeup | None = None) -> Ended:
@@ -195,6 +196,7 @@ def test_nothing_is_left_whatever_descriptors_are_missing():
     """From none to enough: each place at which one is opened fails once."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     gc.collect()  # what earlier tests left open must not be closed in between
+    end_resource_tracker()
     cut, before = Wakeup(), len(open_descriptors())
     failures = []
     for limit in range(3, 200):
@@ -217,6 +219,7 @@ def test_program_is_killed_when_no_thread_can_watch_it(monkeypatch):
     def fail(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
+    end_resource_tracker()
     before = len(open_descriptors())
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", fail)

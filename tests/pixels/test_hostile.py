@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy
@@ -119,6 +120,12 @@ def task(tmp_path: Path, name: str = "explicit") -> Task:
     return Task(str(path), str(tmp_path / "out.part"), UID["j2k"])
 
 
+@pytest.fixture
+def as_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is changed here only a copy of this process knows, and it is copied with one thread."""
+    monkeypatch.setattr(threading, "active_count", lambda: 1)
+
+
 def crash(given: Task, tick: object) -> Done:
     Path(given.part).write_bytes(b"half")
     os.kill(os.getpid(), signal.SIGSEGV)
@@ -139,6 +146,7 @@ def devour(given: Task, tick: object) -> Done:
     return Done()
 
 
+@pytest.mark.usefixtures("as_copy")
 def test_decoder_that_crashes_costs_its_file_only(tmp_path, monkeypatch):
     given = task(tmp_path)
     with Workers(1) as pool:
@@ -152,6 +160,7 @@ def test_decoder_that_crashes_costs_its_file_only(tmp_path, monkeypatch):
     assert Path(given.part).stat().st_size > 1000
 
 
+@pytest.mark.usefixtures("as_copy")
 def test_decoder_that_hangs_is_killed(tmp_path, monkeypatch):
     monkeypatch.setattr(workers, "transcode_file", hang)
     given = task(tmp_path)
@@ -161,12 +170,14 @@ def test_decoder_that_hangs_is_killed(tmp_path, monkeypatch):
     assert not Path(given.part).exists()
 
 
+@pytest.mark.usefixtures("as_copy")
 def test_memory_of_a_worker_is_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr(workers, "transcode_file", devour)
     with Workers(1) as pool:
         assert pool.one(task(tmp_path)).error == "no memory"
 
 
+@pytest.mark.usefixtures("as_copy")
 @pytest.mark.parametrize("said", [b'{"exit": 0, "other": 1}', b"[]", b"{}", b"\x80\x04N."])
 def test_worker_that_says_what_makes_no_sense_is_not_believed(said, tmp_path, monkeypatch):
     given = task(tmp_path)
