@@ -18,6 +18,7 @@ from pathlib import Path
 from pacs_cli.archive.layout import SUFFIX
 from pacs_cli.archive.turns import Turns
 from pacs_cli.errors import OutputError
+from pacs_cli.placing import NO_LINKS, place
 
 try:
     import fcntl
@@ -33,8 +34,6 @@ _IOV_MAX = 1024
 _CHUNK = 128 * 1024
 #: Folders remembered as made; far more than are filled at the same time.
 _KNOWN_FOLDERS = 10_000
-#: File systems without hard links (FAT, some network shares) answer one of these.
-_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS}
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL
 _CREATE |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 #: Never waits, should there be a FIFO.
@@ -256,7 +255,7 @@ class Blobs:
         for number in count(1):
             aside = f"{relative}.aside-{number}"
             try:
-                _link(self.name(relative), self.name(aside))
+                place(self.name(relative), self.name(aside))
             except FileExistsError:
                 continue
             return aside
@@ -338,13 +337,13 @@ class Staging:
             os.fsync(self.descriptor)
         try:
             blobs.make_folder(relative)
-            _link(self._path, final)
+            place(self._path, final)
         except FileExistsError:
             return False
         except FileNotFoundError:
             blobs.forget_folders()
             blobs.make_folder(relative)
-            _link(self._path, final)
+            place(self._path, final)
         if blobs.is_durable:
             try:
                 blobs.sync_folder(relative)
@@ -415,7 +414,7 @@ class Replaced:
         try:
             os.link(blobs.name(relative), kept)
         except OSError as error:
-            if error.errno not in _NO_LINKS:
+            if error.errno not in NO_LINKS:
                 raise
             shutil.copyfile(blobs.name(relative), kept)
 
@@ -435,22 +434,6 @@ class Replaced:
         # swept at the next start should this fail
         with suppress(OSError):
             os.unlink(self._kept)  # noqa: PTH108
-
-
-def _link(source: str, final: str) -> None:
-    """Give a file another name; raises FileExistsError when that is taken, OSError.
-
-    Where there are no hard links the first name is gone after that.
-    """
-    try:
-        os.link(source, final)
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        # only this process places files here, and one thread at a time each UID
-        if os.path.lexists(final):
-            raise FileExistsError(errno.EEXIST, "exists", final) from None
-        os.rename(source, final)  # noqa: PTH104
 
 
 def _is_text(name: str) -> bool:

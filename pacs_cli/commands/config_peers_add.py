@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pacs_cli.addresses import Place, bracketed
-from pacs_cli.commands.identifying import secret_tables
+from pacs_cli.commands.identifying import security_tables
 from pacs_cli.commands.naming import Name, reserved_words
 from pacs_cli.config import load
 from pacs_cli.errors import Exit, UsageError
@@ -66,7 +66,7 @@ def add(
     path = required_path(os.environ)
     place = typed_place(PeerOptions(address, called_ae_title), port)
     table = _table(place, port, called_ae_title, network)
-    table.update(secret_tables(tls, user))
+    table.update(security_tables(tls, user))
     add_peer(path, peer_name, table, replace)
     report.record("peer", {"name": peer_name, **peer_table(load(os.environ).peers[peer_name])})
     report.line(

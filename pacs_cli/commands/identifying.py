@@ -9,7 +9,7 @@ from pacs_cli.net.tls import TlsClient
 from pacs_cli.securing import TlsOptions, UserOptions
 
 
-def secret_tables(tls: TlsOptions, user: UserOptions) -> dict[str, object]:
+def security_tables(tls: TlsOptions, user: UserOptions) -> dict[str, object]:
     """Return `tls` and `user` as the file has them, without what was not typed.
 
     raises  UsageError or ConfigError when a file is not there, or does not fit

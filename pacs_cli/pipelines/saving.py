@@ -9,7 +9,7 @@ from uuid import uuid4
 from pacs_cli.dicom.part10 import file_meta
 from pacs_cli.errors import OutputError
 from pacs_cli.pipelines.find import Match
-from pacs_cli.pipelines.placing import place
+from pacs_cli.placing import place
 
 
 class Saver:

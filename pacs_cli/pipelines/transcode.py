@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 from pacs_cli.dicom.part10 import Header, IsDirectory, NotDicom, probe
 from pacs_cli.errors import Exit, InputError
 from pacs_cli.pipelines.files import Found, Passed, find_files
-from pacs_cli.pipelines.placing import place
 from pacs_cli.pixels.files import Done, Task, seen
 from pacs_cli.pixels.transcoding import Options
 from pacs_cli.pixels.workers import Workers
+from pacs_cli.placing import place
 
 
 @dataclass(frozen=True, slots=True)

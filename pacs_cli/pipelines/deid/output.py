@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pacs_cli.dicom.mapping import mapped
 from pacs_cli.errors import OutputError
-from pacs_cli.pipelines.placing import place
+from pacs_cli.placing import place
 
 #: Where Linux shows the open files of a process, of which one without a name gets one; not there in
 #: a container without /proc.

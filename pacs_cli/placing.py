@@ -6,7 +6,7 @@ import errno
 import os
 
 #: File systems without hard links (FAT, some network shares) answer one of these.
-_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS}
+NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS}
 
 
 def place(part: str | os.PathLike[str], final: str | os.PathLike[str]) -> None:
@@ -18,7 +18,7 @@ def place(part: str | os.PathLike[str], final: str | os.PathLike[str]) -> None:
     try:
         os.link(part, final)
     except OSError as error:
-        if error.errno not in _NO_LINKS:
+        if error.errno not in NO_LINKS:
             raise
         if os.path.lexists(final):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), final) from None
